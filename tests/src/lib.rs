@@ -1,1 +1,7 @@
-//! To be written.
+//! Fixtures of the tests on real parts.
+//!
+//! * [`lab`]: a running lab, driven through the `vmctl` binary as a user would, gone when dropped.
+
+#![forbid(unsafe_code)]
+
+pub mod lab;

@@ -1,0 +1,161 @@
+//! A lab that a test brings up through the real `vmctl` binary and that is gone when it is dropped.
+//!
+//! Tests panic instead of returning errors: the message holds what `vmctl` printed.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+/// A lab that is up. Dropping it takes it down.
+#[derive(Debug)]
+pub struct Lab {
+    name: String,
+    // Holds the topology file for as long as the lab lives.
+    _dir: tempfile::TempDir,
+}
+
+impl Lab {
+    /// Boots the lab `name` from a topology text and waits until its guests answer.
+    ///
+    /// The text must not hold `name` itself: it is put in front of it, so that tests which run side
+    /// by side never share a lab.
+    pub fn up(name: &str, topology: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let file = dir.path().join("topology.toml");
+        let text = format!("name = \"{name}\"\nversion = 1\n{topology}");
+        std::fs::write(&file, text).expect("the topology file is written");
+        let lab = Self { name: name.to_owned(), _dir: dir };
+        let output = vmctl(["up", "-d", path(&file)]);
+        assert!(output.status.success(), "up failed: {}", told(&output));
+        lab
+    }
+
+    /// The lab's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs `vmctl --lab NAME ARGS…` and returns what came of it, whatever that is.
+    pub fn try_vmctl(&self, args: &[&str]) -> Output {
+        vmctl(["--lab", &self.name].into_iter().chain(args.iter().copied()))
+    }
+
+    /// Runs `vmctl --lab NAME ARGS…`, which must succeed, and returns its standard output.
+    pub fn vmctl(&self, args: &[&str]) -> String {
+        let output = self.try_vmctl(args);
+        assert!(output.status.success(), "vmctl {args:?} failed: {}", told(&output));
+        String::from_utf8(output.stdout).expect("text on standard output")
+    }
+
+    /// Runs a shell command in a guest, which must succeed, and returns its standard output.
+    pub fn sh(&self, node: &str, script: &str) -> String {
+        self.vmctl(&["exec", node, "--", "sh", "-c", script])
+    }
+
+    /// Starts `vmctl --lab NAME ARGS…` with piped standard streams.
+    pub fn spawn(&self, args: &[&str]) -> std::process::Child {
+        command()
+            .args(["--lab", &self.name])
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("vmctl starts")
+    }
+
+    /// `vmctl -o json status`.
+    pub fn status(&self) -> Value {
+        serde_json::from_str(&self.vmctl(&["-o", "json", "status"])).expect("status prints JSON")
+    }
+
+    /// Where the lab keeps its sockets and logs.
+    pub fn state_dir(&self) -> PathBuf {
+        Path::new("/run/chronotap").join(&self.name)
+    }
+
+    /// The pids of the lab's QEMU processes, found through the lab's network namespace.
+    pub fn qemu_pids(&self) -> Vec<u32> {
+        let ns = inode(&self.state_dir().join("netns")).expect("the lab has a namespace");
+        processes().filter(|pid| is_qemu(*pid) && namespace_of(*pid) == Some(ns)).collect()
+    }
+
+    /// The pid of the lab's daemon, from its state file.
+    pub fn daemon_pid(&self) -> u32 {
+        let text = std::fs::read_to_string(self.state_dir().join("lab.json")).expect("lab.json");
+        let state: Value = serde_json::from_str(&text).expect("lab.json is JSON");
+        let pid = state["daemon"]["pid"].as_u64().expect("lab.json names the daemon's pid");
+        u32::try_from(pid).expect("a pid")
+    }
+
+    /// Asserts that nothing of the lab is left on the host.
+    pub fn assert_gone(&self) {
+        assert!(!self.state_dir().exists(), "{} is left", self.state_dir().display());
+        let mounts = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
+        let ours = self.state_dir();
+        assert!(!mounts.contains(path(&ours)), "a mount of {} is left", ours.display());
+        let left: Vec<u32> = processes().filter(|pid| mentions(*pid, &self.name)).collect();
+        assert!(left.is_empty(), "processes {left:?} of {} are left", self.name);
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let output = vmctl(["--lab", &self.name, "down"]);
+        if !std::thread::panicking() {
+            assert!(output.status.success(), "down failed: {}", told(&output));
+        }
+    }
+}
+
+/// Runs the `vmctl` binary to its end.
+pub fn vmctl<'a>(args: impl IntoIterator<Item = &'a str>) -> Output {
+    command().args(args).stdin(Stdio::null()).output().expect("vmctl starts")
+}
+
+/// What a command said, for an assertion's message.
+pub fn told(output: &Output) -> String {
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    format!("{}\nstdout: {out}\nstderr: {err}", output.status)
+}
+
+/// The binary that `cargo xtask build` made; tests never fall back to another.
+pub fn command() -> Command {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/vmctl");
+    let binary = std::env::var_os("VMCTL").map_or(built, PathBuf::from);
+    assert!(binary.exists(), "{} is missing: run `cargo xtask build`", binary.display());
+    let mut command = Command::new(binary);
+    command.env_remove("VMCTL_LAB").env("NO_COLOR", "1");
+    command
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("temporary paths are UTF-8")
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").expect("/proc");
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+fn is_qemu(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.starts_with("qemu"))
+}
+
+fn mentions(pid: u32, word: &str) -> bool {
+    pid != std::process::id()
+        && std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| line.split(['\0', '/', ',']).any(|part| part == word))
+}
+
+fn namespace_of(pid: u32) -> Option<u64> {
+    inode(Path::new(&format!("/proc/{pid}/ns/net")))
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).ok().map(|file| file.ino())
+}
