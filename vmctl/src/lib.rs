@@ -1,1 +1,5 @@
-//! To be written.
+//! What `vmctl` is made of: topology files, scenarios, labs and the command line.
+
+pub mod scenario;
+pub mod topology;
+pub mod units;

@@ -1,0 +1,152 @@
+//! A checked topology: what a lab is built from, and cannot be wrong.
+//!
+//! A [`Scenario`] is made only by [`Scenario::load`] and [`Scenario::parse`]: every name resolves,
+//! every limit is kept, every NIC has a port number and a MAC address. It depends on the file's
+//! text and path alone; nothing here looks at the machine, so a file that is accepted on one
+//! machine is accepted on all.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chronotap::sim::{PortId, Profile, SwitchSettings};
+
+mod address;
+mod name;
+
+pub use address::{Ipv4Prefix, MacAddr};
+pub use name::{IfName, LabName, NodeName};
+
+/// A lab, as checked.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The lab's name: of its state directory and network namespace.
+    pub name: LabName,
+    /// Seed of every random decision in the lab.
+    pub seed: u64,
+    /// How time is governed.
+    pub time: TimeSettings,
+    /// Where metrics are served, unless that port is taken.
+    pub metrics: SocketAddr,
+    /// The guests, in the order of the file.
+    pub guests: Vec<Guest>,
+    /// The switches, in the order of the file; a `SwitchId` is an index into this.
+    pub switches: Vec<Switch>,
+    /// The links, in the order of the file; a `LinkId` is an index into this.
+    pub links: Vec<Link>,
+}
+
+/// `[time]`: how guests' time is governed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeSettings {
+    /// What holds the guests.
+    pub mode: Mode,
+    /// Lateness of releases beyond which the host counts as overloaded.
+    pub tolerance: Duration,
+    /// What happens then.
+    pub overload: Overload,
+}
+
+/// What holds the guests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing but an overload pause: guests run on the host's time.
+    Realtime,
+}
+
+/// What happens when the host falls behind by more than the tolerance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overload {
+    /// All guests are paused until the backlog is worked off.
+    Pause,
+    /// It is counted, nothing more.
+    Report,
+}
+
+/// A virtual machine of the lab.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// Its name, and its host name.
+    pub name: NodeName,
+    /// What it boots.
+    pub boot: Boot,
+    /// Memory in bytes, a whole number of MiB.
+    pub memory: u64,
+    /// Number of virtual CPUs.
+    pub vcpus: u32,
+    /// What its end means for the lab.
+    pub on_exit: OnExit,
+    /// Its NICs, in the natural order of their names (`eth2` before `eth10`).
+    pub nics: Vec<Nic>,
+}
+
+/// What a guest boots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Boot {
+    /// Chronotap's own guest image.
+    BuiltIn,
+    /// A kernel of the user's; relative paths were resolved against the topology file's directory.
+    Kernel {
+        /// Kernel image.
+        kernel: PathBuf,
+        /// Initial RAM disk.
+        initrd: Option<PathBuf>,
+        /// Kernel command line, added after Chronotap's own words.
+        append: String,
+    },
+}
+
+/// What a guest's end means for the lab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnExit {
+    /// The lab goes on without it.
+    Continue,
+    /// The lab ends.
+    End,
+}
+
+/// A guest's network card: one end of one link.
+#[derive(Clone, Debug)]
+pub struct Nic {
+    /// Interface name inside the guest.
+    pub name: IfName,
+    /// Its port in the network; dense over the lab, in guest and NIC order.
+    pub port: PortId,
+    /// Its hardware address.
+    pub mac: MacAddr,
+    /// Its IPv4 address, unless the file says `address = "none"`.
+    pub address: Option<Ipv4Prefix>,
+    /// MTU in bytes (without the Ethernet header).
+    pub mtu: u32,
+}
+
+/// A learning switch.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    /// Its name.
+    pub name: NodeName,
+    /// How it learns, forgets and forwards.
+    pub settings: SwitchSettings,
+}
+
+/// One end of a link, by name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct End {
+    /// Guest or switch.
+    pub node: NodeName,
+    /// NIC of the guest, port of the switch.
+    pub interface: IfName,
+}
+
+/// A link between two ends.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// `alice:eth0-bob:eth0`: the ends in the file's order.
+    pub label: String,
+    /// The ends; forward is from the first to the second.
+    pub ends: [End; 2],
+    /// What each way does to frames: forward, backward.
+    pub profiles: [Profile; 2],
+    /// MTU in bytes of the NICs at its ends.
+    pub mtu: u32,
+}
