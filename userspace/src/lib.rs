@@ -1,1 +1,5 @@
-//! To be written.
+//! The scheduler of Chronotap: a simulated network for frames of real guests, in virtual time.
+//!
+//! The crate knows nothing of QEMU or of a command line.
+
+pub mod sim;
