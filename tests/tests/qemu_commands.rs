@@ -1,0 +1,130 @@
+//! The commands of a running lab, as a user types them.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    process::Command,
+};
+
+use chronotap_tests::{lab::Lab, ping::Ping};
+
+const PAIR: &str = r#"
+    [node.alice]
+    [node.bob]
+    [[link]]
+    endpoints = ["alice:eth0", "bob:eth0"]
+    delay = "5ms"
+    rate = "100Mbit"
+"#;
+
+fn scrape(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("metrics are served");
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+#[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
+fn exec_passes_streams_and_codes_through() {
+    let lab = Lab::up("t-exec", PAIR);
+    let output = lab.try_vmctl(&["exec", "alice", "--", "sh", "-c", "echo out; echo err >&2; exit 7"]);
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+
+    let killed = lab.try_vmctl(&["exec", "alice", "--", "sh", "-c", "kill -9 $$"]);
+    assert_eq!(killed.status.code(), Some(128 + 9));
+
+    let all_octets: Vec<u8> = (0..=255).cycle().take(3 << 20).collect();
+    let mut child = lab.spawn(&["exec", "bob", "--", "cat"]);
+    let mut stdin = child.stdin.take().expect("piped");
+    let sent = all_octets.clone();
+    let writer = std::thread::spawn(move || stdin.write_all(&sent).expect("cat reads"));
+    let echoed = child.wait_with_output().expect("cat ends");
+    writer.join().expect("all was written");
+    assert!(echoed.stdout == all_octets, "{} octets came back", echoed.stdout.len());
+
+    let several: Vec<_> = (0..8)
+        .map(|n| lab.spawn(&["exec", "alice", "--", "sh", "-c", &format!("sleep 1; echo {n}")]))
+        .collect();
+    for (n, child) in several.into_iter().enumerate() {
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{n}\n"));
+    }
+
+    let unknown = lab.try_vmctl(&["exec", "carol", "--", "true"]);
+    assert_eq!(unknown.status.code(), Some(3));
+}
+
+#[test]
+#[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
+fn a_pause_does_not_exist_for_the_guests() {
+    let lab = Lab::up("t-pause", PAIR);
+    let running = lab.spawn(&["exec", "alice", "--", "ping", "-q", "-c", "40", "-i", "0.05", "bob"]);
+    lab.vmctl(&["pause"]);
+    assert_eq!(lab.status()["state"], "paused");
+    let before = lab.status()["time"]["virtual_seconds"].as_f64().expect("a time");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let after = lab.status()["time"]["virtual_seconds"].as_f64().expect("a time");
+    assert!((after - before).abs() < f64::EPSILON, "virtual time went from {before} to {after}");
+    lab.vmctl(&["resume"]);
+    let output = running.wait_with_output().expect("ping ends");
+    let seen = Ping::parse(&String::from_utf8_lossy(&output.stdout));
+    assert_eq!(seen.received, 40, "no echo is lost to the pause");
+}
+
+#[test]
+#[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
+fn metrics_agree_with_status() {
+    let lab = Lab::up("t-metrics", PAIR);
+    lab.sh("alice", "ping -q -c 10 -i 0.05 bob");
+    let address = lab.status()["lab"]["metrics"].as_str().expect("an address").to_owned();
+    let text = scrape(&address);
+    assert!(text.contains("application/openmetrics-text; version=1.0.0"), "{text}");
+    for name in [
+        "chronotap_frames_total",
+        "chronotap_bytes_total",
+        "chronotap_in_flight_frames",
+        "chronotap_release_lateness_seconds_bucket",
+        "chronotap_pauses_total",
+        "chronotap_virtual_seconds_total",
+        "chronotap_wall_seconds_total",
+    ] {
+        assert!(text.contains(name), "{name} is missing in:\n{text}");
+    }
+    assert!(text.trim_end().ends_with("# EOF"), "{text}");
+}
+
+#[test]
+#[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
+fn curl_speaks_with_the_control_socket() {
+    let lab = Lab::up("t-curl", PAIR);
+    let socket = lab.state_dir().join("control.sock");
+    let output = Command::new("curl")
+        .args(["--silent", "--fail", "--unix-socket"])
+        .arg(&socket)
+        .arg("http://lab/v1/status")
+        .output()
+        .expect("curl runs");
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(status["lab"]["name"], lab.name());
+}
+
+#[test]
+#[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
+fn the_validation_scripts_pass() {
+    let lab = Lab::up("t-validate", PAIR);
+    let scripts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("validate");
+    for script in ["ping.sh", "iperf.sh"] {
+        let vmctl = chronotap_tests::lab::command().get_program().to_owned();
+        let output = Command::new(scripts.join(script))
+            .arg(lab.name())
+            .env("VMCTL", vmctl)
+            .output()
+            .expect("the script runs");
+        println!("{}", String::from_utf8_lossy(&output.stdout));
+        assert!(output.status.success(), "{}", chronotap_tests::lab::told(&output));
+    }
+}

@@ -1,0 +1,32 @@
+# What the validation scripts share; sourced, not run.
+#
+# VMCTL   the vmctl binary (default: vmctl in PATH, else the one this checkout built)
+# $1      the lab (default: the only one that runs)
+
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+vmctl=${VMCTL:-$(command -v vmctl || echo "$here/../../target/release/vmctl")}
+lab=()
+[ $# -ge 1 ] && lab=(--lab "$1")
+
+need() {
+    command -v "$1" >/dev/null && return
+    echo "$0 needs $1 (Debian: apt-get install $1)" >&2
+    exit 4
+}
+
+need jq
+need awk
+
+# One line per pair of guests that are linked: FROM TO RTT_NS RATE_BIT_S LOSS MTU (rate 0: unlimited).
+pairs() {
+    "$vmctl" "${lab[@]}" -o json status |
+        jq -r '.pairs[] | [.from, .to, .rtt_ns, .rate_bit_s // 0, .loss, .mtu] | @tsv'
+}
+
+in_guest() {
+    local guest=$1
+    shift
+    "$vmctl" "${lab[@]}" exec "$guest" -- "$@"
+}
