@@ -1,2 +1,57 @@
 //! The simulated network: pure arithmetic over frames and virtual instants.
+//!
+//! Nothing here reads a clock, does I/O, spawns, awaits or is unsafe: `now` is always an argument,
+//! and the same calls give the same results on every machine.
+//!
+//! ```text
+//! time        instants of two clocks that cannot be mixed
+//! clock       host time → virtual time, the only place
+//! rate        bits per second, exact time on the wire
+//! dice        one random stream per link direction
+//! impairment  probabilities, loss models
+//! profile     the properties of one link direction
+//! plan        who is connected to whom
+//! backlog     what waits for a wire
+//! link        when a frame arrives, or why it does not
+//! delivery    the order of arrivals; queues of frames under way
+//! direction   a link direction with the frames on it
+//! heads       which direction has the earliest arrival
+//! table       the addresses a switch has learned
+//! switch      to which port a frame goes on
+//! network     all of it together: submit, advance_to, pop_due
+//! counters    what is counted, why frames end
+//! payload     what is asked of a frame
+//! ```
 #![forbid(unsafe_code)]
+
+mod backlog;
+mod clock;
+mod counters;
+mod delivery;
+mod dice;
+mod direction;
+mod heads;
+mod impairment;
+mod link;
+mod network;
+mod payload;
+mod plan;
+mod profile;
+mod rate;
+mod switch;
+mod table;
+mod time;
+
+pub use backlog::BacklogSize;
+pub use clock::VirtualClock;
+pub use counters::{DirectionCounters, DropReason, Drops, SwitchCounters};
+pub use delivery::{Delivery, DeliveryKey};
+pub use impairment::{Loss, Probability};
+pub use network::Network;
+pub use payload::Payload;
+pub use plan::{
+    DirectionId, Endpoint, LinkId, LinkPlan, Plan, PlanError, PortId, SwitchId, SwitchSettings, Way,
+};
+pub use profile::{Profile, QueueLimit};
+pub use rate::Rate;
+pub use time::{Host, HostInstant, Instant, Virtual, VirtualInstant};

@@ -1,0 +1,88 @@
+//! A link direction at work: its model, the frames on it, and what it has counted.
+
+use super::counters::{DirectionCounters, DropReason};
+use super::delivery::{Flight, Flights};
+use super::link::{Arrival, LinkDirection, Verdict};
+use super::payload::Payload;
+use super::plan::PortId;
+use super::profile::Profile;
+use super::time::VirtualInstant;
+
+/// What a direction leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Port(PortId),
+    Switch {
+        switch: u32,
+        /// Which of the switch's ports.
+        port: u32,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Direction<F> {
+    pub(super) link: LinkDirection,
+    pub(super) flights: Flights<F>,
+    pub(super) counters: DirectionCounters,
+    pub(super) to: Target,
+}
+
+impl<F: Payload> Direction<F> {
+    pub(super) fn new(link: LinkDirection, to: Target) -> Self {
+        Self { link, flights: Flights::new(), counters: DirectionCounters::default(), to }
+    }
+
+    /// Sends `frame` at `at`; gives its arrival unless it is dropped.
+    pub(super) fn send(&mut self, at: VirtualInstant, frame: F) -> Option<VirtualInstant> {
+        let len = frame.octets().len();
+        self.counters.sent += 1;
+        self.counters.sent_bytes += len as u64;
+        match self.link.transmit(len, at) {
+            Verdict::Drop(reason) => {
+                self.counters.dropped.count(reason);
+                None
+            }
+            Verdict::Deliver(arrival) => Some(self.launch(arrival, frame)),
+        }
+    }
+
+    /// Takes the frame that arrives first.
+    pub(super) fn arrive(&mut self) -> Option<Flight<F>> {
+        let flight = self.flights.pop()?;
+        self.counters.delivered += 1;
+        self.counters.delivered_bytes += flight.frame.octets().len() as u64;
+        Some(flight)
+    }
+
+    pub(super) fn set_profile(&mut self, profile: Profile, now: VirtualInstant) {
+        let flights = &mut self.flights;
+        self.link.set_profile(profile, now, |lane, frames, due| {
+            frames.for_each(|seq| flights.retime(lane, seq, due));
+        });
+    }
+
+    fn launch(&mut self, arrival: Arrival, mut frame: F) -> VirtualInstant {
+        let Arrival { due, lane, flights, flip } = arrival;
+        let copy = (flights.end - flights.start > 1).then(|| self.copy(&frame)).flatten();
+        if let Some(bit) = flip {
+            frame.octets_mut()[(bit / 8) as usize] ^= 1 << (bit % 8);
+            self.counters.corrupted += 1;
+        }
+        self.counters.reordered += u64::from(lane == super::delivery::Lane::Held);
+        self.flights.push(lane, Flight { due, seq: flights.start, frame });
+        if let Some(frame) = copy {
+            self.flights.push(lane, Flight { due, seq: flights.start + 1, frame });
+        }
+        due
+    }
+
+    /// A copy that there is no room for counts as made and dropped.
+    fn copy(&mut self, frame: &F) -> Option<F> {
+        self.counters.copies += 1;
+        let copy = frame.replicate();
+        if copy.is_none() {
+            self.counters.dropped.count(DropReason::NoBuffer);
+        }
+        copy
+    }
+}

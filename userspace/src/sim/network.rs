@@ -1,0 +1,278 @@
+//! The network: links and switches put together, and the frames on their way through them.
+//!
+//! ```text
+//! submit(port, at, frame)
+//!    └► direction ──► arrival at a port   ──► pop_due(horizon) ──► Delivery
+//!         ▲      └──► arrival at a switch ──► advance_to(horizon)
+//!         └───────────── routed or flooded ◄──┘
+//! ```
+//!
+//! A frame runs through its sender's own direction at once: nobody else feeds that direction, so
+//! when the host gets round to it does not matter. Where directions meet, in switches, arrivals
+//! are worked off in the order of [`DeliveryKey`](super::DeliveryKey) and only up to a horizon
+//! that the caller vouches for: **nothing submitted later arrives at a switch at or before it.**
+//! Kept, equal sends give equal deliveries in whatever order ports are polled. A frame that
+//! breaks it is still carried, with its own times, and counted as a straggler.
+//!
+//! Arrivals at switches and at ports have a horizon each, because a caller can vouch for ports
+//! further ahead, or less far, than for switches.
+//!
+//! Nothing here is bounded by time: frames in flight are bounded by the memory behind
+//! [`Payload`], waiting frames by each direction's queue limit.
+
+use super::backlog::BacklogSize;
+use super::counters::{DirectionCounters, DropReason, Drops, SwitchCounters};
+use super::delivery::{Delivery, Flight};
+use super::direction::{Direction, Target};
+use super::heads::Heads;
+use super::link::LinkDirection;
+use super::payload::Payload;
+use super::plan::{DirectionId, Endpoint, LinkId, Plan, PlanError, PortId, SwitchId, Way};
+use super::profile::Profile;
+use super::switch::{Route, Switch};
+use super::time::VirtualInstant;
+
+/// A simulated network that carries frames of type `F`.
+#[derive(Debug)]
+pub struct Network<F> {
+    /// By [`DirectionId::index`].
+    directions: Vec<Direction<F>>,
+    ports: Vec<Port>,
+    switches: Vec<Switch>,
+    /// First arrivals of the directions that lead to switches, and to ports.
+    to_switches: Heads,
+    to_ports: Heads,
+    /// Up to where switches have been worked off.
+    horizon: Option<VirtualInstant>,
+    stragglers: u64,
+    in_flight: usize,
+}
+
+#[derive(Debug, Default)]
+struct Port {
+    exit: Option<u32>,
+    dropped: Drops,
+}
+
+impl<F: Payload> Network<F> {
+    /// Builds the network of `plan`, with nothing in flight.
+    ///
+    /// # Errors
+    /// What [`Plan::check`] finds.
+    pub fn new(plan: &Plan) -> Result<Self, PlanError> {
+        plan.check()?;
+        let mut network = Self {
+            directions: Vec::with_capacity(plan.links.len() * 2),
+            ports: (0..plan.ports).map(|_| Port::default()).collect(),
+            switches: plan.switches.iter().map(Switch::new).collect(),
+            to_switches: Heads::new(plan.links.len() * 2),
+            to_ports: Heads::new(plan.links.len() * 2),
+            horizon: None,
+            stragglers: 0,
+            in_flight: 0,
+        };
+        for (link, id) in plan.links.iter().zip((0..).map(LinkId)) {
+            let [a, b] = link.ends;
+            let first = network.directions.len() as u32;
+            let (at_a, at_b) = (network.plug(a, first), network.plug(b, first + 1));
+            for ((way, profile), to) in Way::BOTH.into_iter().zip(&link.profiles).zip([at_b, at_a])
+            {
+                let link =
+                    LinkDirection::new(plan.seed, DirectionId { link: id, way }, profile.clone());
+                network.directions.push(Direction::new(link, to));
+            }
+        }
+        Ok(network)
+    }
+
+    /// Sends `frame` from `from` at `at`. Calls for one port come in the order of its sends.
+    ///
+    /// # Panics
+    /// If the plan has no such port.
+    pub fn submit(&mut self, from: PortId, at: VirtualInstant, frame: F) {
+        let port = &mut self.ports[from.0 as usize];
+        match port.exit {
+            Some(exit) => self.send(exit, at, frame),
+            None => port.dropped.count(DropReason::NotConnected),
+        }
+    }
+
+    /// Takes frames through switches, in order, up to and including those that arrive there at
+    /// `horizon`. Ends because switches form trees.
+    pub fn advance_to(&mut self, horizon: VirtualInstant) {
+        while let Some(index) = due_by(&self.to_switches, horizon) {
+            if let Some(flight) = self.take(index) {
+                self.pass_switch(index, flight);
+            }
+        }
+        self.horizon = self.horizon.max(Some(horizon));
+    }
+
+    /// The next frame that reaches a port by `horizon`. They come in order as long as
+    /// [`Network::advance_to`] has been called with this horizon or a later one.
+    pub fn pop_due(&mut self, horizon: VirtualInstant) -> Option<Delivery<F>> {
+        let index = due_by(&self.to_ports, horizon)?;
+        let Target::Port(to) = self.directions[index as usize].to else { return None };
+        let Flight { due, seq, frame } = self.take(index)?;
+        Some(Delivery { due, to, from: DirectionId::from_index(index), seq, frame })
+    }
+
+    /// When the next frame arrives anywhere.
+    pub fn next_event(&self) -> Option<VirtualInstant> {
+        let firsts = [self.to_switches.first(), self.to_ports.first()];
+        firsts.into_iter().flatten().map(|(due, _)| due).min()
+    }
+
+    /// Changes one direction from `now` on. No frame is lost: what is on the wire arrives as it
+    /// would have; what waits for the wire, or is being put on it, goes on under the new profile.
+    ///
+    /// # Panics
+    /// If the plan has no such link.
+    pub fn set_profile(&mut self, id: DirectionId, profile: Profile, now: VirtualInstant) {
+        let index = id.index() as u32;
+        self.directions[id.index()].set_profile(profile, now);
+        self.note_first(index);
+    }
+
+    /// The present properties of a direction.
+    ///
+    /// # Panics
+    /// If the plan has no such link.
+    pub fn profile(&self, id: DirectionId) -> &Profile {
+        self.directions[id.index()].link.profile()
+    }
+
+    /// What a direction has done.
+    ///
+    /// # Panics
+    /// If the plan has no such link.
+    pub fn counters(&self, id: DirectionId) -> &DirectionCounters {
+        &self.directions[id.index()].counters
+    }
+
+    /// What waits for a direction's wire at `now`.
+    ///
+    /// # Panics
+    /// If the plan has no such link.
+    pub fn backlog(&self, id: DirectionId, now: VirtualInstant) -> BacklogSize {
+        self.directions[id.index()].link.backlog(now)
+    }
+
+    /// How many frames are under way along a direction.
+    ///
+    /// # Panics
+    /// If the plan has no such link.
+    pub fn in_flight_on(&self, id: DirectionId) -> usize {
+        self.directions[id.index()].flights.len()
+    }
+
+    /// What a switch has done.
+    ///
+    /// # Panics
+    /// If the plan has no such switch.
+    pub fn switch_counters(&self, id: SwitchId) -> &SwitchCounters {
+        &self.switches[id.0 as usize].counters
+    }
+
+    /// Frames that ended at the very port that sent them.
+    ///
+    /// # Panics
+    /// If the plan has no such port.
+    pub fn port_drops(&self, id: PortId) -> &Drops {
+        &self.ports[id.0 as usize].dropped
+    }
+
+    /// How many frames are under way in the whole network.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// How many frames were sent so late that they reached a switch at an instant for which it
+    /// had already been worked off.
+    pub fn stragglers(&self) -> u64 {
+        self.stragglers
+    }
+
+    /// Connects an end, from which direction `exit` leads away, and tells what leads to it.
+    fn plug(&mut self, end: Endpoint, exit: u32) -> Target {
+        match end {
+            Endpoint::Port(port) => {
+                self.ports[port.0 as usize].exit = Some(exit);
+                Target::Port(port)
+            }
+            Endpoint::Switch(SwitchId(switch)) => {
+                let exits = &mut self.switches[switch as usize].exits;
+                exits.push(exit);
+                Target::Switch { switch, port: exits.len() as u32 - 1 }
+            }
+        }
+    }
+
+    fn send(&mut self, index: u32, at: VirtualInstant, frame: F) {
+        let direction = &mut self.directions[index as usize];
+        let before = direction.flights.len();
+        let Some(due) = direction.send(at, frame) else { return };
+        self.in_flight += direction.flights.len() - before;
+        let behind = matches!(direction.to, Target::Switch { .. }) && Some(due) <= self.horizon;
+        self.stragglers += u64::from(behind);
+        if before == 0 || direction.flights.first() == Some(due) {
+            self.note_first(index);
+        }
+    }
+
+    fn take(&mut self, index: u32) -> Option<Flight<F>> {
+        let flight = self.directions[index as usize].arrive();
+        self.in_flight -= usize::from(flight.is_some());
+        self.note_first(index);
+        flight
+    }
+
+    fn note_first(&mut self, index: u32) {
+        let direction = &self.directions[index as usize];
+        let heads = match direction.to {
+            Target::Port(_) => &mut self.to_ports,
+            Target::Switch { .. } => &mut self.to_switches,
+        };
+        heads.set(index, direction.flights.first());
+    }
+
+    fn pass_switch(&mut self, index: u32, flight: Flight<F>) {
+        let Target::Switch { switch, port } = self.directions[index as usize].to else { return };
+        let Flight { due, frame, .. } = flight;
+        let at = &mut self.switches[switch as usize];
+        match at.route(frame.octets(), port, due) {
+            Route::To(exit) => self.forward(switch, exit, due, frame),
+            Route::Flood => self.flood(switch, port, due, frame),
+            Route::Drop(reason) => at.counters.dropped.count(reason),
+        }
+    }
+
+    fn forward(&mut self, switch: u32, exit: u32, at: VirtualInstant, frame: F) {
+        let switch = &mut self.switches[switch as usize];
+        switch.counters.forwarded += 1;
+        let index = switch.exits[exit as usize];
+        self.send(index, at, frame);
+    }
+
+    /// Sends copies out of every port but `port`, in order of ports; the last gets the original.
+    fn flood(&mut self, switch: u32, port: u32, at: VirtualInstant, frame: F) {
+        let counters = &mut self.switches[switch as usize].counters;
+        counters.flooded += 1;
+        let exits = self.switches[switch as usize].exits.len() as u32;
+        let last = if port + 1 == exits { exits - 2 } else { exits - 1 };
+        for exit in (0..last).filter(|&exit| exit != port) {
+            let counters = &mut self.switches[switch as usize].counters;
+            counters.copies += 1;
+            match frame.replicate() {
+                Some(copy) => self.forward(switch, exit, at, copy),
+                None => counters.dropped.count(DropReason::NoBuffer),
+            }
+        }
+        self.forward(switch, last, at, frame);
+    }
+}
+
+/// The direction with the earliest arrival, if that is due by `horizon`.
+fn due_by(heads: &Heads, horizon: VirtualInstant) -> Option<u32> {
+    heads.first().filter(|&(due, _)| due <= horizon).map(|(_, index)| index)
+}

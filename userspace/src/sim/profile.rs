@@ -1,0 +1,139 @@
+//! The properties of one direction of one link, as the topology file sets them.
+
+use std::time::Duration;
+
+use super::dice::scale;
+use super::impairment::{Loss, Probability};
+use super::rate::Rate;
+use super::time::nanos;
+
+/// One direction of one link. The default is a perfect wire: no delay, no limit, no loss.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Profile {
+    /// One-way propagation delay.
+    pub delay: Duration,
+    /// Each frame's delay is uniform within `delay ± jitter`, and never below zero. Order is
+    /// kept: a frame arrives no sooner than the one before it.
+    pub jitter: Duration,
+    /// Loss on the wire.
+    pub loss: Loss,
+    /// A frame arrives twice, the copy right behind it.
+    pub duplicate: Probability,
+    /// One bit of a frame, each as likely, is flipped.
+    pub corrupt: Probability,
+    /// A frame is held back by one more `delay`, so that frames sent up to that much later
+    /// overtake it. `tc-netem(8)` lets the chosen frame skip the delay instead; here no frame is
+    /// ever faster than the link.
+    pub reorder: Probability,
+    /// Bits per second on the wire; `None` is unlimited.
+    pub rate: Option<Rate>,
+    /// What may wait for the wire while it is busy.
+    pub queue: QueueLimit,
+    /// Octets that each frame takes on the wire besides its own.
+    pub overhead: u32,
+    /// Frames sent while the direction is down are dropped; those already sent arrive.
+    pub up: bool,
+}
+
+/// How many frames may wait for a busy wire, not counting the one that is being put on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct QueueLimit {
+    /// Octets of waiting frames, without wire overhead; `None` is unlimited.
+    pub bytes: Option<u64>,
+    /// Number of waiting frames; `None` is unlimited.
+    pub frames: Option<u32>,
+}
+
+impl QueueLimit {
+    /// The least that [`QueueLimit::bandwidth_delay`] gives: some 40 full frames, a little above
+    /// TCP's initial window (RFC 6928: 10 segments) for a few flows at once.
+    pub const FLOOR: u64 = 64 * 1024;
+
+    /// The bandwidth-delay product of a path: what one TCP flow needs in order to fill it.
+    pub fn bandwidth_delay(rate: Rate, round_trip: Duration) -> Self {
+        Self { bytes: Some(rate.octets_within(round_trip).max(Self::FLOOR)), frames: None }
+    }
+}
+
+impl Profile {
+    /// What Ethernet adds to a frame as a tap shows it: preamble and start delimiter 8, frame
+    /// check sequence 4, inter-packet gap 12 (IEEE 802.3 clauses 3.1.1 and 4.4.2).
+    pub const ETHERNET_OVERHEAD: u32 = 24;
+
+    /// The least time between sending and arrival, serialization aside.
+    pub fn least_delay(&self) -> Duration {
+        self.delay.saturating_sub(self.jitter)
+    }
+
+    /// This frame's propagation time in nanoseconds, for a `draw` uniform over all of `u64`.
+    pub(super) fn propagation(&self, draw: u64) -> u64 {
+        let delay = nanos(self.delay);
+        if self.jitter.is_zero() {
+            return delay;
+        }
+        let jitter = nanos(self.jitter);
+        // 2 × jitter + 1 values, from -jitter to jitter.
+        let width = jitter.saturating_mul(2).saturating_add(1);
+        delay.saturating_add(scale(draw, width)).saturating_sub(jitter)
+    }
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            delay: Duration::ZERO,
+            jitter: Duration::ZERO,
+            loss: Loss::None,
+            duplicate: Probability::ZERO,
+            corrupt: Probability::ZERO,
+            reorder: Probability::ZERO,
+            rate: None,
+            queue: QueueLimit::default(),
+            overhead: Self::ETHERNET_OVERHEAD,
+            up: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jittery(delay: u64, jitter: u64) -> Profile {
+        Profile {
+            delay: Duration::from_nanos(delay),
+            jitter: Duration::from_nanos(jitter),
+            ..Profile::default()
+        }
+    }
+
+    #[test]
+    fn jitter_spans_both_ends_and_the_middle() {
+        let profile = jittery(1000, 10);
+        assert_eq!(profile.propagation(0), 990);
+        assert_eq!(profile.propagation(1 << 63), 1000);
+        assert_eq!(profile.propagation(u64::MAX), 1010);
+        assert_eq!(profile.least_delay(), Duration::from_nanos(990));
+    }
+
+    #[test]
+    fn jitter_beyond_the_delay_stops_at_zero() {
+        assert_eq!(jittery(5, 10).propagation(0), 0);
+        assert_eq!(jittery(5, 10).least_delay(), Duration::ZERO);
+    }
+
+    #[test]
+    fn hostile_spans_do_not_wrap() {
+        let endless = Profile { delay: Duration::MAX, jitter: Duration::MAX, ..Profile::default() };
+        assert!(endless.propagation(u64::MAX) <= u64::MAX);
+        assert_eq!(jittery(u64::MAX, 0).propagation(0), u64::MAX);
+    }
+
+    #[test]
+    fn queue_follows_the_path_down_to_a_floor() {
+        let rate = Rate::new(100_000_000).expect("not zero");
+        let limit = |trip| QueueLimit::bandwidth_delay(rate, trip).bytes;
+        assert_eq!(limit(Duration::from_millis(40)), Some(500_000));
+        assert_eq!(limit(Duration::ZERO), Some(QueueLimit::FLOOR));
+    }
+}
