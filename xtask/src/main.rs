@@ -3,19 +3,50 @@
 //! This file only parses the command line and hands over; each verb has a file of its own.
 #![forbid(unsafe_code)]
 
+mod bench;
+mod build;
+mod cache;
+mod ebpf;
+mod host;
+mod process;
+mod setup;
+mod test;
+mod tidy;
+mod up;
+mod workspace;
+
 use clap::{Parser, Subcommand};
 
 /// The chores of this workspace, from installing what is missing to running every test.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
 }
 
 #[derive(Subcommand)]
-enum Verb {}
+enum Verb {
+    Setup(setup::Arguments),
+    /// Build the programs in the kernel.
+    Ebpf,
+    /// Build everything that a lab needs, in release form.
+    Build,
+    Up(up::Arguments),
+    Test(test::Arguments),
+    Bench(bench::Arguments),
+    /// Check the house rules that no compiler checks.
+    Tidy,
+}
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().verb {}
+    match Cli::parse().verb {
+        Verb::Setup(arguments) => setup::run(&arguments),
+        Verb::Ebpf => ebpf::build().map(drop),
+        Verb::Build => build::run(),
+        Verb::Up(arguments) => up::run(&arguments),
+        Verb::Test(arguments) => test::run(&arguments),
+        Verb::Bench(arguments) => bench::run(&arguments),
+        Verb::Tidy => tidy::run(),
+    }
 }

@@ -1,0 +1,48 @@
+//! `cargo xtask bench NAME`: the benchmarks, in release form.
+
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
+
+use crate::{ebpf, host, process};
+
+/// Measure this checkout on this machine.
+#[derive(Args)]
+pub struct Arguments {
+    name: Bench,
+    /// More arguments for the benchmark.
+    #[arg(last = true)]
+    rest: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Bench {
+    /// Frames from tap to tap through the whole scheduler, beside Linux's own ways; needs root.
+    Datapath,
+    /// The simulated network alone.
+    Sim,
+}
+
+impl Bench {
+    /// The package that holds it, and its target there.
+    fn target(self) -> [&'static str; 2] {
+        match self {
+            Self::Datapath => ["chronotap-tests", "datapath"],
+            Self::Sim => ["chronotap", "sim"],
+        }
+    }
+}
+
+/// The verb.
+///
+/// # Errors
+/// If a part or a right is missing, or the benchmark fails.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.name == Bench::Datapath {
+        ensure!(host::is_root(), "bench datapath makes taps and loads programs: run it as root");
+        ebpf::build()?;
+    }
+    let [package, target] = arguments.name.target();
+    let mut command = process::cargo();
+    command.args(["bench", "--package", package, "--bench", target, "--"]).args(&arguments.rest);
+    process::run(&mut command)
+}

@@ -1,0 +1,18 @@
+//! `cargo xtask build`: all that a lab needs, in release form.
+
+use anyhow::Result;
+
+use crate::{ebpf, process};
+
+/// Builds the programs in the kernel, the guest image and `vmctl`.
+///
+/// # Errors
+/// If one of them does not build.
+pub fn run() -> Result<()> {
+    ebpf::build()?;
+    vmctl()
+}
+
+fn vmctl() -> Result<()> {
+    process::run(process::cargo().args(["build", "--release", "--package", "vmctl"]))
+}

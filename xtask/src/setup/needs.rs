@@ -1,0 +1,116 @@
+//! The parts that the machine must bring, how each is recognised, and what it is called where.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::{ebpf, host, process};
+
+/// A part that no Cargo registry brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The machine emulator.
+    Qemu,
+    /// A Rust compiler, and an LLVM, that can build for BPF.
+    EbpfToolchain,
+    /// A C compiler's linker and the static C library.
+    StaticLibc,
+    /// `ip`.
+    Iproute,
+}
+
+/// Every part, the larger ones first.
+const ALL: [Need; 4] = [Need::Qemu, Need::EbpfToolchain, Need::StaticLibc, Need::Iproute];
+
+/// The parts that are not here.
+pub fn missing() -> Vec<Need> {
+    ALL.into_iter().filter(|need| !need.is_met()).collect()
+}
+
+impl Need {
+    /// What it is.
+    pub fn part(self) -> &'static str {
+        match self {
+            Self::Qemu => "QEMU (qemu-system-x86_64)",
+            Self::EbpfToolchain => "a Rust compiler for BPF, with its LLVM",
+            Self::StaticLibc => "a linker and the static C library",
+            Self::Iproute => "iproute2 (ip)",
+        }
+    }
+
+    /// What needs it.
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Self::Qemu => "runs the guests",
+            Self::EbpfToolchain => "builds the programs in the kernel (`cargo xtask ebpf`)",
+            Self::StaticLibc => "builds the tool inside the guests, a static binary",
+            Self::Iproute => "makes the interfaces of the kernel tests (`cargo xtask test kernel`)",
+        }
+    }
+
+    fn is_met(self) -> bool {
+        match self {
+            Self::Qemu => host::program("qemu-system-x86_64").is_some(),
+            Self::EbpfToolchain => ebpf::toolchain_is_complete(),
+            Self::StaticLibc => has_static_libc(),
+            Self::Iproute => host::program("ip").is_some(),
+        }
+    }
+
+    /// Where it comes from, distribution by distribution.
+    fn sources(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Qemu => &[
+                ("Debian, Ubuntu", "qemu-system-x86"),
+                ("Fedora", "qemu-system-x86-core"),
+                ("Arch", "qemu-system-x86"),
+            ],
+            Self::EbpfToolchain => &[
+                ("anywhere", "rustup toolchain install nightly --component rust-src"),
+                ("then, on Debian, Ubuntu", "llvm-dev, and `cargo install bpf-linker`"),
+                ("then, on Fedora", "llvm-devel, and `cargo install bpf-linker`"),
+                ("then, on Arch", "llvm, and `cargo install bpf-linker`"),
+            ],
+            Self::StaticLibc => &[
+                ("Debian, Ubuntu", "gcc libc6-dev"),
+                ("Fedora", "gcc glibc-static"),
+                ("Arch", "gcc glibc"),
+            ],
+            Self::Iproute => {
+                &[("Debian, Ubuntu", "iproute2"), ("Fedora", "iproute"), ("Arch", "iproute2")]
+            }
+        }
+    }
+}
+
+/// glibc's own answer: an absolute path where `libc.a` is there.
+fn has_static_libc() -> bool {
+    let mut ask = Command::new("cc");
+    process::read(ask.arg("-print-file-name=libc.a"))
+        .is_ok_and(|file| Path::new(file.trim()).is_absolute())
+}
+
+/// What is missing, what needs it and where it comes from, for a person who installs it by hand.
+pub fn advice(missing: &[Need]) -> String {
+    let parts = missing.iter().map(|need| {
+        let head = format!("\n  {}: {}", need.part(), need.purpose());
+        let sources = need.sources().iter().map(|(place, what)| format!("\n    {place}: {what}"));
+        std::iter::once(head).chain(sources).collect::<String>()
+    });
+    std::iter::once("these parts are missing:".to_owned()).chain(parts).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_names_part_purpose_and_sources() {
+        let text = advice(&ALL);
+        for need in ALL {
+            assert!(text.contains(need.part()) && text.contains(need.purpose()), "{need:?}");
+        }
+        for name in ["qemu-system-x86-core", "glibc-static", "rust-src", "Arch", "Fedora"] {
+            assert!(text.contains(name), "{name}");
+        }
+    }
+}
