@@ -1,0 +1,214 @@
+//! Runs one command: starts it, moves its bytes, passes signals on, tells how it ended.
+//!
+//! The command leads a process group of its own. While the leader lives, dropping the task kills
+//! the group. When the leader has ended, the command is over: what it and its children have written
+//! by then is passed on, and children that stay in the background keep running without us.
+
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::pipe;
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::watch;
+
+use super::lane::{Lane, Output};
+use crate::{Outcome, Request, StartFailure};
+
+/// Bytes moved at a time.
+const CHUNK: usize = 16 * 1024;
+
+/// The most that a pipe holds (fs.pipe-max-size): output after the leader's end is read up to this,
+/// so that a chatty child in the background cannot keep the command from ending.
+const PIPE_LIMIT: usize = 1024 * 1024;
+
+/// What commands find in their environment, unless the request says otherwise.
+const ENVIRONMENT: [(&str, &str); 3] = [
+    ("HOME", "/root"),
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ("TERM", "dumb"),
+];
+
+/// Runs the request and reports its outcome on the lane.
+pub(super) async fn run(lane: Lane, request: Result<Request, String>) {
+    let started = request
+        .map_err(|message| Outcome::not_started(StartFailure::BadRequest, message))
+        .and_then(|request| start(&request));
+    let outcome = match started {
+        Ok(running) => running.attend(&lane).await,
+        Err(outcome) => outcome,
+    };
+    lane.finish(outcome);
+}
+
+/// A command with its pipes.
+struct Running {
+    child: Child,
+    group: Group,
+    stdin: Option<ChildStdin>,
+    stdout: pipe::Receiver,
+    stderr: pipe::Receiver,
+}
+
+fn start(request: &Request) -> Result<Running, Outcome> {
+    let bad = |message: &str| Outcome::not_started(StartFailure::BadRequest, message);
+    let (program, arguments) =
+        request.argv.split_first().ok_or_else(|| bad("the command is empty"))?;
+    let directory = request.cwd.as_deref().unwrap_or("/");
+    if !std::path::Path::new(directory).is_dir() {
+        return Err(bad(&format!("{directory}: no such directory")));
+    }
+    let spawned = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(ENVIRONMENT)
+        .envs(&request.env)
+        .current_dir(directory)
+        .process_group(0)
+        .kill_on_drop(true)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    spawned.and_then(Running::new).map_err(|error| not_started(program, &error))
+}
+
+fn not_started(program: &str, error: &io::Error) -> Outcome {
+    let failure = match error.kind() {
+        io::ErrorKind::NotFound => StartFailure::NotFound,
+        io::ErrorKind::InvalidInput => StartFailure::BadRequest,
+        io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock => StartFailure::Resources,
+        _ => StartFailure::NotExecutable,
+    };
+    Outcome::not_started(failure, format!("{program}: {error}"))
+}
+
+impl Running {
+    fn new(mut child: Child) -> io::Result<Self> {
+        let group = Group(child.id().and_then(|id| Pid::from_raw(id as i32)));
+        let missing = || io::Error::other("a pipe is missing");
+        let stdout = child.stdout.take().ok_or_else(missing)?.into_owned_fd()?;
+        let stderr = child.stderr.take().ok_or_else(missing)?.into_owned_fd()?;
+        Ok(Self {
+            stdin: child.stdin.take(),
+            stdout: pipe::Receiver::from_owned_fd(stdout)?,
+            stderr: pipe::Receiver::from_owned_fd(stderr)?,
+            child,
+            group,
+        })
+    }
+
+    async fn attend(self, lane: &Lane) -> Outcome {
+        let Self { mut child, mut group, stdin, stdout, stderr } = self;
+        let (ended, has_ended) = watch::channel(false);
+        let leader = async {
+            let status = tokio::select! {
+                status = child.wait() => status,
+                never = feed(lane, stdin) => match never {},
+                never = pass_signals(lane, &group) => match never {},
+            };
+            group.release();
+            ended.send_replace(true);
+            status
+        };
+        let (status, (), ()) = tokio::join!(
+            leader,
+            copy(lane, Output::Stdout, stdout, has_ended.clone()),
+            copy(lane, Output::Stderr, stderr, has_ended),
+        );
+        match status {
+            Ok(status) => status.into(),
+            Err(error) => Outcome::not_started(StartFailure::Resources, error.to_string()),
+        }
+    }
+}
+
+/// What does not end by itself.
+enum Never {}
+
+/// Host → command's input, until there is no more.
+async fn feed(lane: &Lane, stdin: Option<ChildStdin>) -> Never {
+    if let Some(mut stdin) = stdin {
+        while let Some(bytes) = lane.stdin(CHUNK).await {
+            // The command closed its input: nothing to tell anybody.
+            if stdin.write_all(&bytes).await.is_err() {
+                lane.abandon_stdin();
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+async fn pass_signals(lane: &Lane, group: &Group) -> Never {
+    loop {
+        let number = lane.signal().await;
+        group.signal(number);
+    }
+}
+
+/// Command's output → host, until its end, or until the leader has ended and the pipe is empty.
+async fn copy(
+    lane: &Lane,
+    output: Output,
+    mut pipe: pipe::Receiver,
+    mut leader_ended: watch::Receiver<bool>,
+) {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let room = lane.room(output).await.min(CHUNK);
+        let read = tokio::select! {
+            read = pipe.read(&mut chunk[..room]) => read,
+            _ = leader_ended.wait_for(|&ended| ended) => break,
+        };
+        match read {
+            // An error on a pipe of our own is its end.
+            Ok(0) | Err(_) => return,
+            Ok(length) => lane.push(output, &chunk[..length]),
+        }
+    }
+    if let Ok(rest) = pipe.into_nonblocking_fd() {
+        copy_rest(lane, output, rest, &mut chunk).await;
+    }
+}
+
+async fn copy_rest(lane: &Lane, output: Output, pipe: OwnedFd, chunk: &mut [u8]) {
+    let mut pipe = std::fs::File::from(pipe);
+    let mut left = PIPE_LIMIT;
+    while left > 0 {
+        let room = lane.room(output).await.min(chunk.len()).min(left);
+        // Nothing (left) to read: the pipe is empty or closed.
+        let Ok(length @ 1..) = pipe.read(&mut chunk[..room]) else {
+            return;
+        };
+        lane.push(output, &chunk[..length]);
+        left -= length;
+    }
+}
+
+/// The command's process group; killed when dropped, unless the leader has been waited for.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn signal(&self, number: u32) {
+        let signal = i32::try_from(number).ok().and_then(Signal::from_named_raw);
+        if let (Some(group), Some(signal)) = (self.0, signal) {
+            // It may have ended a moment ago, which is what most signals are for.
+            kill_process_group(group, signal).ok();
+        }
+    }
+
+    fn release(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // It may have ended a moment ago.
+            kill_process_group(group, Signal::KILL).ok();
+        }
+    }
+}

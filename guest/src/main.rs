@@ -1,0 +1,52 @@
+//! The tool inside the built-in guest.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chronotap_guest::agent;
+
+const USAGE: &str = "usage: chronotap-guest agent";
+
+/// Pause after the host has gone, so that a host that comes and goes costs no CPU.
+const BREATH: Duration = Duration::from_millis(50);
+
+fn main() -> ExitCode {
+    if std::env::args().skip(1).ne(["agent".to_owned()]) {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    }
+    match run_agent() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chronotap-guest: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves one host after the other; returns only when the port fails.
+fn run_agent() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let result = runtime.block_on(serve_port());
+    // A thread may still be blocked in a read of the port.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve_port() -> io::Result<()> {
+    let port = agent::port::open()?;
+    println!("chronotap: {} ready", host_name()?);
+    let mut reader = tokio::fs::File::from_std(port.try_clone()?);
+    let mut writer = tokio::fs::File::from_std(port);
+    loop {
+        agent::serve(&mut reader, &mut writer).await?;
+        tokio::task::spawn_blocking(|| std::thread::sleep(BREATH)).await?;
+    }
+}
+
+fn host_name() -> io::Result<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
+    Ok(name.trim_end().to_owned())
+}
