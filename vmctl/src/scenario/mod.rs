@@ -5,17 +5,46 @@
 //! text and path alone; nothing here looks at the machine, so a file that is accepted on one
 //! machine is accepted on all.
 
+//!
+//! ```text
+//! check      topology → scenario, every mistake noted
+//! name, address, mac, limits
+//! fabric     who hears whom
+//! reach      expected round trips, /etc/hosts
+//! find       links by their label
+//! change     changes of a running link
+//! describe   the plan, for people and programs
+//! ```
+
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chronotap::sim::{PortId, Profile, SwitchSettings};
+use chronotap::sim::{Endpoint, LinkPlan, Plan, PortId, Profile, SwitchSettings};
+
+use crate::topology::{Diagnostics, Report, Source, Topology};
+use fabric::Fabric;
 
 mod address;
+mod change;
+mod check;
+mod describe;
+mod fabric;
+mod find;
+pub mod limits;
+mod mac;
 mod name;
+mod reach;
 
-pub use address::{Ipv4Prefix, MacAddr};
-pub use name::{IfName, LabName, NodeName};
+pub use address::{Ipv4Prefix, MacAddr, NotMac, NotPrefix};
+pub use change::{ChangeError, LinkChange};
+pub use describe::{
+    Description, GuestDescription, LinkDescription, NicDescription, PairDescription, WayDescription,
+};
+pub use find::{FoundLink, NoSuchLink};
+pub use name::{IfName, LabName, Misnamed, NodeName};
+pub use reach::PING_FRAME;
 
 /// A lab, as checked.
 #[derive(Clone, Debug)]
@@ -34,6 +63,10 @@ pub struct Scenario {
     pub switches: Vec<Switch>,
     /// The links, in the order of the file; a `LinkId` is an index into this.
     pub links: Vec<Link>,
+    /// What is allowed in the file but rarely meant.
+    pub warnings: Report,
+    /// Who hears whom.
+    fabric: Fabric,
 }
 
 /// `[time]`: how guests' time is governed.
@@ -129,13 +162,21 @@ pub struct Switch {
     pub settings: SwitchSettings,
 }
 
-/// One end of a link, by name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// One end of a link. Displays as `NODE:INTERFACE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct End {
     /// Guest or switch.
     pub node: NodeName,
     /// NIC of the guest, port of the switch.
     pub interface: IfName,
+    /// The same in the network's numbers.
+    pub endpoint: Endpoint,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.node, self.interface)
+    }
 }
 
 /// A link between two ends.
@@ -149,4 +190,60 @@ pub struct Link {
     pub profiles: [Profile; 2],
     /// MTU in bytes of the NICs at its ends.
     pub mtu: u32,
+}
+
+/// The file is refused. Displays why, as rustc does, without colour.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Rejected(pub Box<Report>);
+
+impl Scenario {
+    /// Reads and checks a topology file.
+    ///
+    /// # Errors
+    /// All mistakes of the file that do not follow from each other.
+    pub fn load(path: &Path) -> Result<Self, Rejected> {
+        let source = Source::read(path).map_err(Rejected)?;
+        Self::from_source(source)
+    }
+
+    /// Checks a topology's text. `path` names the lab if the text does not, and relative paths
+    /// start from its directory.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Rejected> {
+        let source = Source::from_octets(path, text.as_bytes().to_vec()).map_err(Rejected)?;
+        Self::from_source(source)
+    }
+
+    fn from_source(source: Source) -> Result<Self, Rejected> {
+        let mut found = Diagnostics::default();
+        let checked = Topology::read(&source.text, &mut found)
+            .and_then(|topology| check::check(&topology, &source.path, &mut found));
+        let report = Report::new(source, found);
+        match checked {
+            Some(scenario) => Ok(Self { warnings: report, ..scenario }),
+            None => Err(Rejected(Box::new(report))),
+        }
+    }
+
+    /// The network to simulate.
+    pub fn plan(&self) -> Plan {
+        let links = self.links.iter().map(|link| LinkPlan {
+            ends: link.ends.each_ref().map(|end| end.endpoint),
+            profiles: link.profiles.clone(),
+        });
+        Plan {
+            seed: self.seed,
+            ports: self.guests.iter().map(|guest| guest.nics.len() as u32).sum(),
+            switches: self.switches.iter().map(|switch| switch.settings.clone()).collect(),
+            links: links.collect(),
+        }
+    }
+
+    /// The guest called so.
+    pub fn guest(&self, name: &str) -> Option<&Guest> {
+        self.guests.iter().find(|guest| guest.name == *name)
+    }
 }

@@ -115,7 +115,12 @@ fn check_node(name: &str) -> Result<(), Misnamed> {
 
 fn check_interface(name: &str) -> Result<(), Misnamed> {
     // No `-`: it separates the two ends in a link's label.
-    spelt(name, MAX_INTERFACE, |c| c.is_ascii_alphanumeric() || c == '_', "letters, digits and `_`")?;
+    spelt(
+        name,
+        MAX_INTERFACE,
+        |c| c.is_ascii_alphanumeric() || c == '_',
+        "letters, digits and `_`",
+    )?;
     starts(name, |c| c.is_ascii_alphabetic(), "a letter")?;
     if name == "lo" { Err(Misnamed::Reserved) } else { Ok(()) }
 }

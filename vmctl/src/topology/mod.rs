@@ -1,1 +1,35 @@
-//! A topology file as written: its text, its keys and values with their places, and what is wrong with them.
+//! A topology file as written: its keys and values with their places in the text.
+//!
+//! Parse first, understand second: a [`Topology`] says what was written, with every unit read
+//! and every key known, but names nothing that need exist. `scenario` checks it as a whole.
+//! Reading does not stop at the first mistake: each is a [`Diagnostic`], and what is sound is
+//! kept.
+//!
+//! ```text
+//! source      the text: bounded, UTF-8
+//! schema      which keys each table has
+//! reader      one table: known keys, typed values, mistakes noted
+//! value       one value: strings with units, words, numbers
+//! document    the file: tables and their order
+//! diagnostic  what is wrong and where
+//! report      many of those, rendered as rustc does
+//! ```
+
+mod diagnostic;
+mod document;
+mod reader;
+mod report;
+pub mod schema;
+mod source;
+mod value;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use document::{Interface, Link, LinkKeys, Metrics, Node, NodeKeys, Time, Topology};
+pub use report::Report;
+pub use source::Source;
+pub use value::{Kind, Loss, Mode, OnExit, Overload};
+
+pub(crate) use value::parse_bursts;
+
+/// A value and where it was written, as a range of bytes of the file.
+pub use toml::Spanned;

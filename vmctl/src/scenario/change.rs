@@ -1,0 +1,188 @@
+//! Changes of a running link: `delay=20ms loss=1%`, with the keys and units of the topology file.
+
+use std::str::FromStr;
+
+use chronotap::sim::{Profile, Way};
+
+use super::check::profiles::{check_limits, overlay, queue_limit};
+use crate::topology::{Diagnostics, LinkKeys, Loss, Spanned, parse_bursts};
+use crate::units::{Ratio, UnitError, nearest};
+
+/// What is to change of a link; all else stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct LinkChange {
+    keys: LinkKeys,
+}
+
+/// A change that cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// No parameter is called so.
+    #[error("a link has no parameter {key:?}{}", did_you_mean(.nearest.as_deref()))]
+    UnknownKey {
+        /// As given.
+        key: String,
+        /// The key that looks most like it.
+        nearest: Option<&'static str>,
+    },
+    /// A parameter is given twice.
+    #[error("`{key}` is given twice")]
+    Twice {
+        /// The parameter.
+        key: &'static str,
+    },
+    /// A value cannot be read, or lies beyond a limit.
+    #[error("invalid value {value:?} for `{key}`: {why}{}", help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default())]
+    Value {
+        /// The parameter.
+        key: &'static str,
+        /// As given.
+        value: String,
+        /// What is wrong with it.
+        why: String,
+        /// What would be right.
+        help: Option<String>,
+    },
+    /// The jitter would exceed the delay.
+    #[error("the jitter would exceed the delay; change both")]
+    Jitter,
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(key) => format!("; did you mean `{key}`?"),
+        None => format!("; the parameters are {}", LinkChange::KEYS.join(", ")),
+    }
+}
+
+impl LinkChange {
+    /// What can be changed.
+    pub const KEYS: &[&str] = &[
+        "delay",
+        "jitter",
+        "rate",
+        "queue",
+        "loss",
+        "duplicate",
+        "corrupt",
+        "reorder",
+        "overhead",
+        "up",
+    ];
+
+    /// Reads a change from pairs of key and value.
+    ///
+    /// # Errors
+    /// The first pair that is not a parameter with a value it can have.
+    pub fn parse<'p>(
+        pairs: impl IntoIterator<Item = (&'p str, &'p str)>,
+    ) -> Result<Self, ChangeError> {
+        let mut change = Self::default();
+        let mut seen = Vec::new();
+        for (key, value) in pairs {
+            let key = known(key)?;
+            if seen.contains(&key) {
+                return Err(ChangeError::Twice { key });
+            }
+            seen.push(key);
+            change.set(key, value).map_err(|(why, help)| ChangeError::Value {
+                key,
+                value: value.to_owned(),
+                why,
+                help,
+            })?;
+        }
+        Ok(change)
+    }
+
+    /// The profiles of a link after this change of the given ways.
+    ///
+    /// # Errors
+    /// If the parameters that change do not go with those that stay.
+    pub fn apply(
+        &self,
+        ways: &[Way],
+        profiles: &[Profile; 2],
+    ) -> Result<[Profile; 2], ChangeError> {
+        let mut changed = profiles.clone();
+        for &way in ways {
+            let profile = &mut changed[way as usize];
+            *profile = overlay(profile, &self.keys);
+            if profile.jitter > profile.delay {
+                return Err(ChangeError::Jitter);
+            }
+        }
+        if let Some(queue) = &self.keys.queue {
+            let round_trip = changed[0].delay + changed[1].delay;
+            for &way in ways {
+                let profile = &mut changed[way as usize];
+                profile.queue = queue_limit(*queue.get_ref(), profile.rate, round_trip);
+            }
+        }
+        Ok(changed)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), (String, Option<String>)> {
+        let keys = &mut self.keys;
+        match key {
+            "delay" => keys.delay = Some(quantity(value)?),
+            "jitter" => keys.jitter = Some(quantity(value)?),
+            "rate" => keys.rate = Some(quantity(value)?),
+            "queue" => keys.queue = Some(quantity(value)?),
+            "loss" => keys.loss = Some(loss(value)?),
+            "duplicate" => keys.duplicate = Some(quantity(value)?),
+            "corrupt" => keys.corrupt = Some(quantity(value)?),
+            "reorder" => keys.reorder = Some(quantity(value)?),
+            "overhead" => keys.overhead = Some(quantity(value)?),
+            _ => keys.up = Some(anywhere(up(value)?)),
+        }
+        let mut found = Diagnostics::default();
+        check_limits(keys, &mut found);
+        if found.errors() > 0 { Err(in_one_line(found)) } else { Ok(()) }
+    }
+}
+
+fn known(key: &str) -> Result<&'static str, ChangeError> {
+    let known = LinkChange::KEYS.iter().find(|known| **known == key).copied();
+    known.ok_or_else(|| ChangeError::UnknownKey {
+        key: key.to_owned(),
+        nearest: nearest(key, LinkChange::KEYS.iter().copied()),
+    })
+}
+
+/// A value that no file holds.
+fn anywhere<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
+}
+
+fn quantity<T>(value: &str) -> Result<Spanned<T>, (String, Option<String>)>
+where
+    T: FromStr<Err = UnitError>,
+{
+    value.parse().map(anywhere).map_err(|error: UnitError| (error.to_string(), error.help()))
+}
+
+/// A ratio, or a loss model as the inline table of the topology file.
+fn loss(value: &str) -> Result<Spanned<Loss>, (String, Option<String>)> {
+    if value.trim_start().starts_with('{') {
+        return parse_bursts(value.trim()).map(anywhere).map_err(in_one_line);
+    }
+    let ratio: Spanned<Ratio> = quantity(value)?;
+    Ok(anywhere(Loss::Random(ratio.into_inner())))
+}
+
+fn up(value: &str) -> Result<bool, (String, Option<String>)> {
+    value.parse().map_err(|_| ("expected `true` or `false`".to_owned(), None))
+}
+
+/// The first mistake, without the text it is in.
+fn in_one_line(found: Diagnostics) -> (String, Option<String>) {
+    let first = found.into_sorted().into_iter().next();
+    first.map_or_else(
+        || ("not a value".to_owned(), None),
+        |first| {
+            let label = first.place.map(|place| place.text).filter(|label| !label.is_empty());
+            (label.unwrap_or(first.title), first.help)
+        },
+    )
+}

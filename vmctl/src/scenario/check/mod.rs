@@ -1,0 +1,78 @@
+//! From what was written to what cannot be wrong.
+//!
+//! Each step notes all the mistakes it finds; the next starts only if what it builds on is sound.
+//! Values, nodes and links do not build on each other, so one run reports all of theirs.
+
+use std::path::Path;
+
+use super::fabric::Fabric;
+use super::{Scenario, limits};
+use crate::topology::{Diagnostic, Diagnostics, Kind, Report, Spanned, Topology};
+
+mod addresses;
+mod interfaces;
+mod links;
+mod loops;
+mod nodes;
+pub(super) mod profiles;
+mod settings;
+mod wiring;
+
+/// Checks a topology that was read from `path`. Returns `None` if any error was noted.
+pub(super) fn check(topology: &Topology, path: &Path, found: &mut Diagnostics) -> Option<Scenario> {
+    let settings = settings::check(topology, path, found);
+    if !counts(topology, found) {
+        return None;
+    }
+    let nodes = nodes::check(topology, path.parent().unwrap_or(Path::new("")), found);
+    let links = links::check(topology, &nodes, found);
+    interfaces::check(&nodes, &links, found);
+    loops::check(topology, &nodes, &links, found);
+    profiles::check(topology, found);
+    if found.errors() > 0 {
+        return None;
+    }
+    let mut wired = wiring::build(topology, nodes, &links);
+    let fabric = Fabric::new(&wired.links, wired.switches.len());
+    addresses::assign(topology, &mut wired, &fabric, found);
+    wiring::warn(topology, &wired, found);
+    let settings = settings.filter(|_| found.errors() == 0)?;
+    Some(Scenario {
+        name: settings.name,
+        seed: settings.seed,
+        time: settings.time,
+        metrics: settings.metrics,
+        guests: wired.guests,
+        switches: wired.switches,
+        links: wired.links,
+        warnings: Report::default(),
+        fabric,
+    })
+}
+
+/// Whether the lab has something in it, and no more than fits.
+fn counts(topology: &Topology, found: &mut Diagnostics) -> bool {
+    let of_kind = |kind: Kind| -> Vec<&Spanned<String>> {
+        let nodes = topology.nodes.iter();
+        nodes.filter(|node| nodes::kind(node) == kind).map(|node| &node.name).collect()
+    };
+    let (guests, switches) = (of_kind(Kind::Vm), of_kind(Kind::Switch));
+    if guests.is_empty() && found.errors() == 0 {
+        let empty = Diagnostic::error("the lab has no guests");
+        found.push(empty.help("the smallest lab is `[node.alice]`"));
+    }
+    let links = topology.links.iter().map(|link| link.span.clone()).collect::<Vec<_>>();
+    let name_spans = |names: &[&Spanned<String>]| names.iter().map(|name| name.span()).collect();
+    [
+        ("guests", limits::GUESTS, name_spans(&guests)),
+        ("switches", limits::SWITCHES, name_spans(&switches)),
+        ("links", limits::LINKS, links),
+    ]
+    .into_iter()
+    .all(|(what, limit, spans)| {
+        let Some(first_beyond) = spans.get(limit) else { return true };
+        let title = format!("a lab has at most {limit} {what}; this one has {}", spans.len());
+        found.push(Diagnostic::error(title).at(first_beyond.clone(), "the first beyond the limit"));
+        false
+    })
+}

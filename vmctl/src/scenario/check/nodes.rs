@@ -1,0 +1,207 @@
+//! Guests and switches: names, what they boot, how large they are.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use chronotap::sim::SwitchSettings;
+
+use super::super::{Boot, NodeName, OnExit, limits};
+use super::profiles::in_range;
+use crate::topology::{self, Diagnostic, Diagnostics, Kind, NodeKeys, Spanned, Topology, schema};
+use crate::units::{Delay, Size};
+
+/// The word that stands for Chronotap's own guest image.
+const BUILT_IN: &str = "built-in";
+
+/// The nodes of a file, found by name.
+pub(super) struct Nodes<'t> {
+    pub all: Vec<Draft<'t>>,
+    by_name: HashMap<&'t str, usize>,
+}
+
+/// A node, as far as it can be known without the links.
+pub(super) struct Draft<'t> {
+    pub written: &'t topology::Node,
+    pub kind: Kind,
+    /// Absent if the name was refused.
+    pub name: Option<NodeName>,
+    pub guest: GuestDraft,
+    pub switch: SwitchSettings,
+}
+
+/// What a guest is, besides its NICs.
+pub(super) struct GuestDraft {
+    pub boot: Boot,
+    pub memory: u64,
+    pub vcpus: u32,
+    pub on_exit: OnExit,
+}
+
+impl<'t> Nodes<'t> {
+    /// The node called so.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// All names, as written.
+    pub fn names(&self) -> impl Iterator<Item = &'t str> {
+        self.all.iter().map(|node| node.written.name.get_ref().as_str())
+    }
+}
+
+/// What a node is; one whose kind could not be read counts as a guest.
+pub(super) fn kind(node: &topology::Node) -> Kind {
+    node.keys.kind.as_ref().map_or(Kind::Vm, |kind| *kind.get_ref())
+}
+
+/// Checks all nodes. `base` is the directory that relative paths start from.
+pub(super) fn check<'t>(topology: &'t Topology, base: &Path, found: &mut Diagnostics) -> Nodes<'t> {
+    sizes(&topology.default_node, found);
+    let default = &topology.default_node;
+    let nodes = topology.nodes.iter().enumerate();
+    let by_name = nodes.map(|(index, node)| (node.name.get_ref().as_str(), index)).collect();
+    let all = topology.nodes.iter().map(|node| check_node(node, default, base, found)).collect();
+    Nodes { all, by_name }
+}
+
+fn check_node<'t>(
+    node: &'t topology::Node,
+    default: &NodeKeys,
+    base: &Path,
+    found: &mut Diagnostics,
+) -> Draft<'t> {
+    let kind = kind(node);
+    foreign_keys(node, kind, found);
+    sizes(&node.keys, found);
+    Draft {
+        written: node,
+        kind,
+        name: name(&node.name, found),
+        guest: guest(&node.keys, default, base, found),
+        switch: switch(&node.keys),
+    }
+}
+
+fn name(name: &Spanned<String>, found: &mut Diagnostics) -> Option<NodeName> {
+    let checked = NodeName::new(name.get_ref());
+    if let Err(misnamed) = &checked {
+        let wrong = Diagnostic::error("invalid name of a node");
+        let wrong = wrong.at(name.span(), format!("this name {misnamed}"));
+        found.push(wrong.note("a node's name is its host name"));
+    }
+    checked.ok()
+}
+
+/// Notes keys that the other kind of node has.
+fn foreign_keys(node: &topology::Node, kind: Kind, found: &mut Diagnostics) {
+    let (this, other, foreign) = match kind {
+        Kind::Vm => ("guest", "switches", schema::ONLY_SWITCHES),
+        Kind::Switch => ("switch", "guests", schema::ONLY_GUESTS),
+    };
+    let known = node.keys.kind.is_some() || node.written.iter().all(|key| key.get_ref() != "kind");
+    for key in node.written.iter().filter(|key| known && foreign.contains(&key.get_ref().as_str()))
+    {
+        let title = format!("a {this} has no `{}`", key.get_ref());
+        let wrong = Diagnostic::error(title).at(key.span(), format!("only {other} have this key"));
+        found.push(wrong.beside(node.name.span(), format!("this node is a {this}")));
+    }
+}
+
+fn sizes(keys: &NodeKeys, found: &mut Diagnostics) {
+    let memory = keys.memory.as_ref();
+    in_range("memory", memory, &limits::MEMORY, Size::as_bytes, Size::from_bytes, found);
+    if let Some(memory) = memory.filter(|m| m.get_ref().as_bytes() % limits::MEMORY_STEP != 0) {
+        let wrong = Diagnostic::error("invalid value for `memory`");
+        found.push(wrong.at(memory.span(), "expected a whole number of MiB"));
+    }
+    in_range("vcpus", keys.vcpus.as_ref(), &limits::VCPUS, |n| n, |n| n, found);
+    let ageing = keys.ageing.as_ref();
+    in_range("ageing", ageing, &limits::AGEING, Delay::as_nanos, Delay::from_nanos, found);
+    in_range("table", keys.table.as_ref(), &limits::TABLE, |n| n, |n| n, found);
+}
+
+fn guest(keys: &NodeKeys, default: &NodeKeys, base: &Path, found: &mut Diagnostics) -> GuestDraft {
+    let memory = keys.memory.as_ref().or(default.memory.as_ref());
+    let vcpus = keys.vcpus.as_ref().or(default.vcpus.as_ref());
+    let on_exit = keys.on_exit.as_ref().or(default.on_exit.as_ref());
+    GuestDraft {
+        boot: boot(keys, default, base, found),
+        memory: memory.map_or(limits::MEMORY_DEFAULT, |memory| memory.get_ref().as_bytes()),
+        // Beyond 32 bits, `sizes` has noted the limit.
+        vcpus: vcpus.map_or(1, |vcpus| u32::try_from(*vcpus.get_ref()).unwrap_or(u32::MAX)),
+        on_exit: match on_exit.map(Spanned::get_ref) {
+            None | Some(topology::OnExit::Continue) => OnExit::Continue,
+            Some(topology::OnExit::End) => OnExit::End,
+        },
+    }
+}
+
+fn boot(keys: &NodeKeys, default: &NodeKeys, base: &Path, found: &mut Diagnostics) -> Boot {
+    let kernel = keys.kernel.as_ref().or(default.kernel.as_ref());
+    let Some(kernel) = kernel.filter(|kernel| kernel.get_ref() != BUILT_IN) else {
+        lone_boot_keys(keys, found);
+        if keys.kernel.is_none() {
+            lone_boot_keys(default, found);
+        }
+        return Boot::BuiltIn;
+    };
+    let initrd = keys.initrd.as_ref().or(default.initrd.as_ref());
+    let append = keys.append.as_ref().or(default.append.as_ref());
+    plain_path("kernel", kernel, found);
+    if let Some(initrd) = initrd {
+        plain_path("initrd", initrd, found);
+    }
+    if let Some(append) = append {
+        plain_words(append, found);
+    }
+    Boot::Kernel {
+        kernel: base.join(kernel.get_ref()),
+        initrd: initrd.map(|initrd| base.join(initrd.get_ref())),
+        append: append.map(|append| append.get_ref().clone()).unwrap_or_default(),
+    }
+}
+
+/// Notes `initrd` and `append` where there is no kernel that they could go with.
+fn lone_boot_keys(keys: &NodeKeys, found: &mut Diagnostics) {
+    for (key, value) in [("initrd", &keys.initrd), ("append", &keys.append)] {
+        if let Some(value) = value {
+            let wrong = Diagnostic::error(format!("`{key}` goes with a `kernel`"));
+            let wrong = wrong.at(value.span(), "the built-in guest boots without it");
+            found.push(wrong.help("name a kernel as well, such as `kernel = \"bzImage\"`"));
+        }
+    }
+}
+
+fn plain_path(key: &str, path: &Spanned<String>, found: &mut Diagnostics) {
+    let label = match path.get_ref() {
+        path if path.is_empty() => "expected a path",
+        path if path.contains('\0') => "a path has no NUL characters",
+        _ => return,
+    };
+    found.push(Diagnostic::error(format!("invalid value for `{key}`")).at(path.span(), label));
+}
+
+fn plain_words(append: &Spanned<String>, found: &mut Diagnostics) {
+    let label = if append.get_ref().contains(|c: char| c.is_control()) {
+        "a kernel command line has no control characters".to_owned()
+    } else if append.get_ref().len() > limits::COMMAND_LINE {
+        format!("a kernel command line has at most {} bytes", limits::COMMAND_LINE)
+    } else {
+        return;
+    };
+    found.push(Diagnostic::error("invalid value for `append`").at(append.span(), label));
+}
+
+fn switch(keys: &NodeKeys) -> SwitchSettings {
+    let default = SwitchSettings::default();
+    let table = keys.table.as_ref().and_then(|table| usize::try_from(*table.get_ref()).ok());
+    SwitchSettings {
+        ageing: keys.ageing.as_ref().map_or(default.ageing, |age| Duration::from(*age.get_ref())),
+        table: table.unwrap_or(default.table),
+        forward_link_local: keys
+            .link_local
+            .as_ref()
+            .map_or(default.forward_link_local, |pass| *pass.get_ref()),
+    }
+}

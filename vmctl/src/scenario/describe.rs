@@ -1,0 +1,218 @@
+//! The plan of a lab, for people and programs: what `vmctl check` shows.
+//!
+//! Numbers carry their unit in their name; [`crate::units`] displays them for people.
+
+use std::time::Duration;
+
+use chronotap::sim::{Loss, Profile};
+use serde::Serialize;
+
+use super::reach::PING_FRAME;
+use super::{Boot, Guest, Ipv4Prefix, Link, MacAddr, Mode, OnExit, Overload, Scenario};
+
+/// A lab as it would be built.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Description {
+    /// Its name.
+    pub name: String,
+    /// Seed of random decisions.
+    pub seed: u64,
+    /// `realtime`.
+    pub mode: &'static str,
+    /// Lateness that counts as overload.
+    pub tolerance_ns: u64,
+    /// `pause` or `report`.
+    pub overload: &'static str,
+    /// Where metrics are served.
+    pub metrics: String,
+    /// Guests, in the order of the file.
+    pub guests: Vec<GuestDescription>,
+    /// Names of the switches, in the order of the file.
+    pub switches: Vec<String>,
+    /// Links, in the order of the file.
+    pub links: Vec<LinkDescription>,
+    /// Expected round trips of an ordinary ping between guests on a shared segment.
+    pub pairs: Vec<PairDescription>,
+}
+
+/// A guest.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GuestDescription {
+    /// Its name.
+    pub name: String,
+    /// `built-in`, or the path of its kernel.
+    pub kernel: String,
+    /// Memory.
+    pub memory_bytes: u64,
+    /// Virtual CPUs.
+    pub vcpus: u32,
+    /// `continue` or `end`.
+    pub on_exit: &'static str,
+    /// Its NICs.
+    pub nics: Vec<NicDescription>,
+}
+
+/// A NIC.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NicDescription {
+    /// Interface name in the guest.
+    pub name: String,
+    /// Hardware address.
+    pub mac: MacAddr,
+    /// `10.0.0.1/24`; null if it has none.
+    pub address: Option<Ipv4Prefix>,
+    /// MTU.
+    pub mtu_bytes: u32,
+}
+
+/// A link.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LinkDescription {
+    /// `alice:eth0-bob:eth0`.
+    pub label: String,
+    /// MTU.
+    pub mtu_bytes: u32,
+    /// From the first end to the second.
+    pub forward: WayDescription,
+    /// From the second end to the first.
+    pub backward: WayDescription,
+}
+
+/// One way of a link. A null limit means none.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WayDescription {
+    /// One-way delay.
+    pub delay_ns: u64,
+    /// Greatest deviation from it.
+    pub jitter_ns: u64,
+    /// Rate.
+    pub rate_bit_per_s: Option<u64>,
+    /// Bytes that may wait.
+    pub queue_bytes: Option<u64>,
+    /// Frames that may wait.
+    pub queue_frames: Option<u32>,
+    /// Frames lost in the long run, from 0 to 1.
+    pub loss: f64,
+    /// `none`, `random` or `gilbert-elliott`.
+    pub loss_model: &'static str,
+    /// Frames delivered twice, from 0 to 1.
+    pub duplicate: f64,
+    /// Frames with a bit flipped, from 0 to 1.
+    pub corrupt: f64,
+    /// Frames held back, from 0 to 1.
+    pub reorder: f64,
+    /// Octets on the wire besides the frame's own.
+    pub overhead_bytes: u32,
+    /// Whether it carries frames.
+    pub up: bool,
+}
+
+/// Two guests that share a segment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PairDescription {
+    /// One guest.
+    pub a: String,
+    /// The other.
+    pub b: String,
+    /// Expected round trip of an ordinary ping, see [`Scenario::expected_rtt`].
+    pub rtt_ns: u64,
+}
+
+impl Scenario {
+    /// What would be built.
+    pub fn describe(&self) -> Description {
+        Description {
+            name: self.name.to_string(),
+            seed: self.seed,
+            mode: match self.time.mode {
+                Mode::Realtime => "realtime",
+            },
+            tolerance_ns: nanos(self.time.tolerance),
+            overload: match self.time.overload {
+                Overload::Pause => "pause",
+                Overload::Report => "report",
+            },
+            metrics: self.metrics.to_string(),
+            guests: self.guests.iter().map(guest).collect(),
+            switches: self.switches.iter().map(|switch| switch.name.to_string()).collect(),
+            links: self.links.iter().map(link).collect(),
+            pairs: self.pairs(),
+        }
+    }
+
+    fn pairs(&self) -> Vec<PairDescription> {
+        let mut pairs = Vec::new();
+        for (index, a) in self.guests.iter().enumerate() {
+            let trips = self.round_trips(a, PING_FRAME);
+            for b in &self.guests[index + 1..] {
+                if let Some(rtt) = trips.get(b.name.as_str()) {
+                    let (a, b) = (a.name.to_string(), b.name.to_string());
+                    pairs.push(PairDescription { a, b, rtt_ns: nanos(*rtt) });
+                }
+            }
+        }
+        pairs
+    }
+}
+
+fn guest(guest: &Guest) -> GuestDescription {
+    let nics = guest.nics.iter().map(|nic| NicDescription {
+        name: nic.name.to_string(),
+        mac: nic.mac,
+        address: nic.address,
+        mtu_bytes: nic.mtu,
+    });
+    GuestDescription {
+        name: guest.name.to_string(),
+        kernel: match &guest.boot {
+            Boot::BuiltIn => "built-in".to_owned(),
+            Boot::Kernel { kernel, .. } => kernel.display().to_string(),
+        },
+        memory_bytes: guest.memory,
+        vcpus: guest.vcpus,
+        on_exit: match guest.on_exit {
+            OnExit::Continue => "continue",
+            OnExit::End => "end",
+        },
+        nics: nics.collect(),
+    }
+}
+
+fn link(link: &Link) -> LinkDescription {
+    let [forward, backward] = link.profiles.each_ref().map(WayDescription::from);
+    LinkDescription { label: link.label.clone(), mtu_bytes: link.mtu, forward, backward }
+}
+
+impl From<&Profile> for WayDescription {
+    fn from(profile: &Profile) -> Self {
+        let share = |probability: chronotap::sim::Probability| probability.ppb() as f64 / 1e9;
+        let (loss, loss_model) = match profile.loss {
+            Loss::None => (0.0, "none"),
+            Loss::Random(probability) => (share(probability), "random"),
+            Loss::GilbertElliott { p, r, loss_good, loss_bad } => {
+                let bad = share(p) / (share(p) + share(r));
+                let long_run = bad * share(loss_bad) + (1.0 - bad) * share(loss_good);
+                (long_run, "gilbert-elliott")
+            }
+        };
+        Self {
+            delay_ns: nanos(profile.delay),
+            jitter_ns: nanos(profile.jitter),
+            rate_bit_per_s: profile.rate.map(|rate| rate.bits_per_second()),
+            queue_bytes: profile.queue.bytes,
+            queue_frames: profile.queue.frames,
+            loss,
+            loss_model,
+            duplicate: share(profile.duplicate),
+            corrupt: share(profile.corrupt),
+            reorder: share(profile.reorder),
+            overhead_bytes: profile.overhead,
+            up: profile.up,
+        }
+    }
+}
+
+/// Checked spans are days at most.
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,52 @@
+//! What a lab may have at most, and at least. A file beyond a limit is refused with its name.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Guests in a lab.
+pub const GUESTS: usize = 64;
+/// Switches in a lab.
+pub const SWITCHES: usize = 256;
+/// Links in a lab.
+pub const LINKS: usize = 1024;
+/// NICs of a guest: the slots that its PCI bus has to spare.
+pub const NICS: usize = 16;
+
+/// Memory of a guest in bytes. Below, Linux does not boot.
+pub const MEMORY: RangeInclusive<u64> = 32 << 20..=1 << 40;
+/// Memory of a guest is a whole number of these.
+pub const MEMORY_STEP: u64 = 1 << 20;
+/// Virtual CPUs of a guest.
+pub const VCPUS: RangeInclusive<u64> = 1..=64;
+/// Octets of a kernel command line: x86's COMMAND_LINE_SIZE.
+pub const COMMAND_LINE: usize = 2048;
+
+/// Delay of a link direction in ns: up to a day (Voyager 1 is 23 light-hours away).
+pub const DELAY: RangeInclusive<u64> = 0..=24 * 3600 * NANOS;
+/// Rate of a link direction in bit/s.
+pub const RATE: RangeInclusive<u64> = 1_000..=100_000_000_000;
+/// Bytes in a queue.
+pub const QUEUE_BYTES: RangeInclusive<u64> = 0..=1 << 30;
+/// Frames in a queue.
+pub const QUEUE_FRAMES: RangeInclusive<u64> = 0..=1_000_000;
+/// Wire overhead of a frame in bytes.
+pub const OVERHEAD: RangeInclusive<u64> = 0..=1024;
+/// MTU in bytes: from the least of IPv4 (RFC 791) to the usual jumbo frame.
+pub const MTU: RangeInclusive<u64> = 68..=9216;
+/// MTU where the file says none.
+pub const MTU_DEFAULT: u32 = 1500;
+
+/// Lateness that counts as overload, in ns.
+pub const TOLERANCE: RangeInclusive<u64> = 10_000..=10 * NANOS;
+/// Tolerance where the file says none.
+pub const TOLERANCE_DEFAULT: Duration = Duration::from_millis(2);
+/// Memory where the file says none, in bytes: the built-in guest needs half of it.
+pub const MEMORY_DEFAULT: u64 = 256 << 20;
+
+/// How long a switch remembers an address, in ns: IEEE 802.1Q table 8-6, and down to a tenth of a
+/// second for experiments.
+pub const AGEING: RangeInclusive<u64> = NANOS / 10..=1_000_000 * NANOS;
+/// How many addresses a switch remembers; with 0 it is a hub.
+pub const TABLE: RangeInclusive<u64> = 0..=65_536;
+
+const NANOS: u64 = 1_000_000_000;

@@ -1,0 +1,385 @@
+//! The file as a whole: its tables, in the order they were written.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::reader::{Reader, in_order};
+use super::value::describe;
+use super::{Diagnostic, Diagnostics, Kind, Loss, Mode, OnExit, Overload, Spanned, schema};
+use crate::units::{Delay, QueueSize, RateLimit, Ratio, Size};
+
+/// A topology file as written.
+#[derive(Clone, Debug, Default)]
+pub struct Topology {
+    /// Version of the format.
+    pub version: Option<Spanned<u64>>,
+    /// Name of the lab.
+    pub name: Option<Spanned<String>>,
+    /// Seed of random decisions.
+    pub seed: Option<Spanned<u64>>,
+    /// `[time]`.
+    pub time: Time,
+    /// `[metrics]`.
+    pub metrics: Metrics,
+    /// `[defaults.node]`.
+    pub default_node: NodeKeys,
+    /// `[defaults.link]`.
+    pub default_link: LinkKeys,
+    /// `[node.NAME]`, in the order of the file.
+    pub nodes: Vec<Node>,
+    /// `[[link]]`, in the order of the file.
+    pub links: Vec<Link>,
+}
+
+/// `[time]`.
+#[derive(Clone, Debug, Default)]
+pub struct Time {
+    /// What holds the guests.
+    pub mode: Option<Spanned<Mode>>,
+    /// Lateness that counts as overload.
+    pub tolerance: Option<Spanned<Delay>>,
+    /// What happens then.
+    pub overload: Option<Spanned<Overload>>,
+}
+
+/// `[metrics]`.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Address and port.
+    pub listen: Option<Spanned<String>>,
+}
+
+/// `[node.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Its keys.
+    pub keys: NodeKeys,
+    /// `[node.NAME.interface.IF]`, in the order of the file.
+    pub interfaces: Vec<Interface>,
+    /// The keys it has, with their places: some belong to one kind of node only.
+    pub written: Vec<Spanned<String>>,
+}
+
+/// The keys of a node, except its interfaces.
+#[derive(Clone, Debug, Default)]
+pub struct NodeKeys {
+    /// Guest or switch.
+    pub kind: Option<Spanned<Kind>>,
+    /// Path of a kernel image.
+    pub kernel: Option<Spanned<String>>,
+    /// Path of an initial RAM disk.
+    pub initrd: Option<Spanned<String>>,
+    /// Words for the kernel command line.
+    pub append: Option<Spanned<String>>,
+    /// Memory.
+    pub memory: Option<Spanned<Size>>,
+    /// Number of virtual CPUs.
+    pub vcpus: Option<Spanned<u64>>,
+    /// What its end means.
+    pub on_exit: Option<Spanned<OnExit>>,
+    /// How long a switch remembers an address.
+    pub ageing: Option<Spanned<Delay>>,
+    /// How many addresses a switch remembers.
+    pub table: Option<Spanned<u64>>,
+    /// Whether a switch passes on link-local group addresses.
+    pub link_local: Option<Spanned<bool>>,
+}
+
+/// `[node.NAME.interface.IF]`.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// IPv4 address with prefix length, or `none`.
+    pub address: Option<Spanned<String>>,
+    /// Hardware address.
+    pub mac: Option<Spanned<String>>,
+}
+
+/// `[[link]]`.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// `NODE:INTERFACE`, twice; absent if that could not be read.
+    pub endpoints: Option<[Spanned<String>; 2]>,
+    /// What both ways have in common.
+    pub keys: LinkKeys,
+    /// What differs on the way back.
+    pub reverse: LinkKeys,
+}
+
+/// The keys that say what a link does to frames.
+#[derive(Clone, Debug, Default)]
+pub struct LinkKeys {
+    /// One-way delay.
+    pub delay: Option<Spanned<Delay>>,
+    /// Greatest deviation from it.
+    pub jitter: Option<Spanned<Delay>>,
+    /// Rate, or none.
+    pub rate: Option<Spanned<RateLimit>>,
+    /// Length of the queue.
+    pub queue: Option<Spanned<QueueSize>>,
+    /// Frames lost on the wire.
+    pub loss: Option<Spanned<Loss>>,
+    /// Frames delivered twice.
+    pub duplicate: Option<Spanned<Ratio>>,
+    /// Frames with a bit flipped.
+    pub corrupt: Option<Spanned<Ratio>>,
+    /// Frames that overtake others.
+    pub reorder: Option<Spanned<Ratio>>,
+    /// Octets on the wire that a frame has besides its own.
+    pub overhead: Option<Spanned<Size>>,
+    /// Whether it carries frames.
+    pub up: Option<Spanned<bool>>,
+    /// MTU in bytes.
+    pub mtu: Option<Spanned<u64>>,
+}
+
+impl Topology {
+    /// Reads a file's text; mistakes are noted in `found`. `None` after a mistake of syntax, since
+    /// what follows it may have been misunderstood.
+    pub fn read(text: &str, found: &mut Diagnostics) -> Option<Self> {
+        let (document, errors) = DeTable::parse_recoverable(text);
+        note_syntax(text, &errors, found);
+        errors.is_empty().then(|| read_file(document.get_ref(), found))
+    }
+}
+
+/// Notes what the TOML parser could not read.
+pub(super) fn note_syntax(text: &str, errors: &[toml::de::Error], found: &mut Diagnostics) {
+    for error in errors {
+        let span = error.span().unwrap_or(text.len()..text.len());
+        let title = match error.message() {
+            "duplicate key" => "the same name is given twice",
+            _ => "this is not TOML",
+        };
+        found.push(Diagnostic::error(title).at(span, error.message()));
+    }
+}
+
+fn read_file(table: &DeTable<'_>, found: &mut Diagnostics) -> Topology {
+    let mut file = Reader::new(table, &schema::FILE, found);
+    let mut topology = Topology {
+        version: file.value("version"),
+        name: file.value("name"),
+        seed: file.value("seed"),
+        nodes: read_nodes(&mut file),
+        links: read_links(&mut file),
+        ..Topology::default()
+    };
+    if let Some((table, _)) = file.table("time", "[time]") {
+        topology.time = read_time(table, file.found());
+    }
+    if let Some((table, _)) = file.table("metrics", "[metrics]") {
+        let listen = Reader::new(table, &schema::METRICS, file.found()).value("listen");
+        topology.metrics = Metrics { listen };
+    }
+    if let Some((table, _)) = file.table("defaults", "[defaults.link]") {
+        (topology.default_node, topology.default_link) = read_defaults(table, file.found());
+    }
+    topology
+}
+
+fn read_time(table: &DeTable<'_>, found: &mut Diagnostics) -> Time {
+    let mut time = Reader::new(table, &schema::TIME, found);
+    Time {
+        mode: time.value("mode"),
+        tolerance: time.value("tolerance"),
+        overload: time.value("overload"),
+    }
+}
+
+fn read_defaults(table: &DeTable<'_>, found: &mut Diagnostics) -> (NodeKeys, LinkKeys) {
+    let mut defaults = Reader::new(table, &schema::DEFAULTS, found);
+    let mut read = (NodeKeys::default(), LinkKeys::default());
+    if let Some((table, _)) = defaults.table("node", "[defaults.node]") {
+        read.0 = read_node_keys(&mut Reader::new(table, &schema::DEFAULT_NODE, defaults.found()));
+    }
+    if let Some((table, _)) = defaults.table("link", "[defaults.link]") {
+        read.1 = read_link_keys(&mut Reader::new(table, &schema::DEFAULT_LINK, defaults.found()));
+    }
+    read
+}
+
+fn read_nodes(file: &mut Reader<'_, '_>) -> Vec<Node> {
+    let Some((nodes, _)) = file.table("node", "[node.NAME]") else { return Vec::new() };
+    let mut read = Vec::with_capacity(nodes.len());
+    for (name, value) in in_order(nodes) {
+        let name = Spanned::new(name.span(), name.get_ref().clone().into_owned());
+        match value.get_ref() {
+            DeValue::Table(table) => read.push(read_node(name, table, file.found())),
+            other => file.found().push(not_a_node(&name, value.span(), other)),
+        }
+    }
+    read
+}
+
+fn not_a_node(name: &Spanned<String>, span: Range<usize>, value: &DeValue<'_>) -> Diagnostic {
+    Diagnostic::error(format!("`node.{}` is a table", name.get_ref()))
+        .at(span, format!("expected a table, found {}", describe(value)))
+        .help("each node is a table of its own, such as `[node.alice]`")
+}
+
+fn read_node(name: Spanned<String>, table: &DeTable<'_>, found: &mut Diagnostics) -> Node {
+    let mut node = Reader::new(table, &schema::NODE, found);
+    let keys = read_node_keys(&mut node);
+    let mut interfaces = Vec::new();
+    if let Some((table, _)) = node.table("interface", "[node.NAME.interface.eth0]") {
+        interfaces = read_interfaces(table, node.found());
+    }
+    let written = in_order(table).into_iter();
+    let written = written.map(|(key, _)| Spanned::new(key.span(), key.to_string())).collect();
+    Node { name, keys, interfaces, written }
+}
+
+fn read_node_keys(node: &mut Reader<'_, '_>) -> NodeKeys {
+    NodeKeys {
+        kind: node.value("kind"),
+        kernel: node.value("kernel"),
+        initrd: node.value("initrd"),
+        append: node.value("append"),
+        memory: node.value("memory"),
+        vcpus: node.value("vcpus"),
+        on_exit: node.value("on_exit"),
+        ageing: node.value("ageing"),
+        table: node.value("table"),
+        link_local: node.value("link_local"),
+    }
+}
+
+fn read_interfaces(table: &DeTable<'_>, found: &mut Diagnostics) -> Vec<Interface> {
+    let mut read = Vec::new();
+    for (name, value) in in_order(table) {
+        let DeValue::Table(keys) = value.get_ref() else {
+            let label = format!("expected a table, found {}", describe(value.get_ref()));
+            let wrong = Diagnostic::error(format!("`interface.{name}` is a table"));
+            found.push(wrong.at(value.span(), label).help("write `{ address = \"10.0.0.5/24\" }`"));
+            continue;
+        };
+        let mut interface = Reader::new(keys, &schema::INTERFACE, found);
+        read.push(Interface {
+            name: Spanned::new(name.span(), name.to_string()),
+            address: interface.value("address"),
+            mac: interface.value("mac"),
+        });
+    }
+    read
+}
+
+fn read_links(file: &mut Reader<'_, '_>) -> Vec<Link> {
+    let Some(value) = file.raw("link") else { return Vec::new() };
+    let DeValue::Array(links) = value.get_ref() else {
+        let label = format!("expected an array of tables, found {}", describe(value.get_ref()));
+        let wrong = Diagnostic::error("links are an array of tables").at(value.span(), label);
+        file.found().push(wrong.help("write `[[link]]`, with two brackets, before each link"));
+        return Vec::new();
+    };
+    links.iter().filter_map(|link| read_link(link, file.found())).collect()
+}
+
+fn read_link(value: &Spanned<DeValue<'_>>, found: &mut Diagnostics) -> Option<Link> {
+    let DeValue::Table(table) = value.get_ref() else {
+        let label = format!("expected a table, found {}", describe(value.get_ref()));
+        found.push(Diagnostic::error("a link is a table").at(value.span(), label));
+        return None;
+    };
+    let mut link = Reader::new(table, &schema::LINK, found);
+    let endpoints = read_endpoints(&mut link, value.span());
+    let keys = read_link_keys(&mut link);
+    let mut reverse = LinkKeys::default();
+    if let Some((table, _)) = link.table("reverse", "reverse = { delay = \"12ms\" }") {
+        reverse = read_link_keys(&mut Reader::new(table, &schema::REVERSE, link.found()));
+    }
+    Some(Link { span: value.span(), endpoints, keys, reverse })
+}
+
+const ENDPOINTS: &str = "write `endpoints = [\"alice:eth0\", \"bob:eth0\"]`";
+
+fn read_endpoints(link: &mut Reader<'_, '_>, span: Range<usize>) -> Option<[Spanned<String>; 2]> {
+    let Some(value) = link.raw("endpoints") else {
+        let missing = Diagnostic::error("a link has no `endpoints`").at(span, "this link");
+        link.found().push(missing.help(ENDPOINTS));
+        return None;
+    };
+    let ends = value.get_ref().as_array().map(|ends| ends.iter().map(one_end).collect());
+    match ends.and_then(|ends: Option<Vec<_>>| <[_; 2]>::try_from(ends?).ok()) {
+        Some(ends) => Some(ends),
+        None => {
+            let wrong = Diagnostic::error("invalid value for `endpoints`");
+            link.found().push(wrong.at(value.span(), "expected two strings").help(ENDPOINTS));
+            None
+        }
+    }
+}
+
+fn one_end(value: &Spanned<DeValue<'_>>) -> Option<Spanned<String>> {
+    value.get_ref().as_str().map(|text| Spanned::new(value.span(), text.to_owned()))
+}
+
+/// Reads the keys that a link, its `reverse` and `[defaults.link]` share. A key that one of them
+/// may not have was noted as unknown by its reader.
+fn read_link_keys(link: &mut Reader<'_, '_>) -> LinkKeys {
+    LinkKeys {
+        delay: link.value("delay"),
+        jitter: link.value("jitter"),
+        rate: link.value("rate"),
+        queue: link.value("queue"),
+        loss: read_loss(link),
+        duplicate: link.value("duplicate"),
+        corrupt: link.value("corrupt"),
+        reorder: link.value("reorder"),
+        overhead: link.value("overhead"),
+        up: link.value("up"),
+        mtu: link.value("mtu"),
+    }
+}
+
+fn read_loss(link: &mut Reader<'_, '_>) -> Option<Spanned<Loss>> {
+    let value = link.raw("loss")?;
+    let DeValue::Table(table) = value.get_ref() else {
+        let ratio = link.value::<Ratio>("loss")?;
+        return Some(Spanned::new(ratio.span(), Loss::Random(*ratio.get_ref())));
+    };
+    let loss = read_bursts(table, value.span(), link.found())?;
+    Some(Spanned::new(value.span(), loss))
+}
+
+/// Reads the parameters of a loss model.
+pub(super) fn read_bursts(
+    table: &DeTable<'_>,
+    span: Range<usize>,
+    found: &mut Diagnostics,
+) -> Option<Loss> {
+    let mut loss = Reader::new(table, &schema::LOSS, found);
+    let model = loss.value::<String>("model");
+    let [p, r] = ["p", "r"].map(|key| loss.value::<Ratio>(key));
+    let [good, bad] = ["loss_good", "loss_bad"].map(|key| loss.value::<Ratio>(key));
+    let absent = ["model", "p", "r"].into_iter().find(|key| loss.raw(key).is_none());
+    if let Some(key) = absent {
+        let missing = Diagnostic::error(format!("`loss` has no `{key}`")).at(span, "this table");
+        loss.found().push(missing.help(GILBERT_ELLIOTT));
+    }
+    let model = model?;
+    if model.get_ref() != "gilbert-elliott" {
+        let unknown = Diagnostic::error("invalid value for `model`");
+        let unknown = unknown.at(model.span(), "the one model is \"gilbert-elliott\"");
+        loss.found().push(unknown.help("for independent losses write `loss = \"1%\"`"));
+        return None;
+    }
+    let or = |ratio: Option<Spanned<Ratio>>, percent: u64| {
+        ratio.map_or(Ratio::from_parts_per_billion(percent * 10_000_000), Spanned::into_inner)
+    };
+    Some(Loss::GilbertElliott {
+        p: p?.into_inner(),
+        r: r?.into_inner(),
+        loss_good: or(good, 0),
+        loss_bad: or(bad, 100),
+    })
+}
+
+const GILBERT_ELLIOTT: &str =
+    "write `loss = { model = \"gilbert-elliott\", p = \"1%\", r = \"30%\" }`";

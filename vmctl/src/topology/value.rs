@@ -1,0 +1,250 @@
+//! One value of the file: strings with units, words, whole numbers.
+
+use toml::de::{DeInteger, DeValue};
+
+use super::{Diagnostics, Spanned};
+use crate::units::{Delay, QueueSize, RateLimit, Ratio, Size, UnitError, nearest};
+
+/// A type that a value of the file can be read as.
+pub(super) trait Value: Sized {
+    /// Reads it.
+    fn read(value: &DeValue<'_>) -> Result<Self, Refusal>;
+}
+
+/// Why a value is not what its key asks for.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// What is wrong with it.
+    pub label: String,
+    /// What would be right.
+    pub help: Option<String>,
+}
+
+impl Refusal {
+    fn new(label: impl Into<String>) -> Self {
+        Self { label: label.into(), help: None }
+    }
+
+    fn with_help(label: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { label: label.into(), help: Some(help.into()) }
+    }
+}
+
+impl From<UnitError> for Refusal {
+    fn from(error: UnitError) -> Self {
+        Self { help: error.help(), label: error.to_string() }
+    }
+}
+
+/// `kind`: what a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A virtual machine.
+    Vm,
+    /// A learning switch.
+    Switch,
+}
+
+/// `time.mode`: what holds the guests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing but an overload pause.
+    Realtime,
+}
+
+/// `time.overload`: what happens when the host falls behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overload {
+    /// Guests are paused.
+    Pause,
+    /// It is counted.
+    Report,
+}
+
+/// `on_exit`: what a guest's end means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnExit {
+    /// The lab goes on.
+    Continue,
+    /// The lab ends.
+    End,
+}
+
+/// `loss`: which frames are lost on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Each frame by itself, with this probability.
+    Random(Ratio),
+    /// In bursts: a two-state Markov chain stepped once a frame (Gilbert 1960, Elliott 1963).
+    GilbertElliott {
+        /// From the good state to the bad.
+        p: Ratio,
+        /// From the bad state to the good.
+        r: Ratio,
+        /// Loss in the good state.
+        loss_good: Ratio,
+        /// Loss in the bad state.
+        loss_bad: Ratio,
+    },
+}
+
+/// Reads the parameters of a loss model from an inline table, for live changes.
+pub(crate) fn parse_bursts(text: &str) -> Result<Loss, Diagnostics> {
+    let (value, errors) = DeValue::parse_recoverable(text);
+    let mut found = Diagnostics::default();
+    super::document::note_syntax(text, &errors, &mut found);
+    let table = value.get_ref().as_table().filter(|_| errors.is_empty());
+    let loss =
+        table.and_then(|table| super::document::read_bursts(table, value.span(), &mut found));
+    loss.filter(|_| found.errors() == 0).ok_or(found)
+}
+
+/// A closed set of words.
+trait Word: Copy + 'static {
+    const WORDS: &'static [(&'static str, Self)];
+    /// Words that a reader of the documentation may expect to work, and why they do not.
+    const ABSENT: &'static [(&'static str, &'static str)] = &[];
+}
+
+impl Word for Kind {
+    const WORDS: &'static [(&'static str, Self)] = &[("vm", Self::Vm), ("switch", Self::Switch)];
+}
+
+impl Word for Mode {
+    const WORDS: &'static [(&'static str, Self)] = &[("realtime", Self::Realtime)];
+    const ABSENT: &'static [(&'static str, &'static str)] =
+        &[("lockstep", ONLY_REALTIME), ("exact", ONLY_REALTIME)];
+}
+
+const ONLY_REALTIME: &str = "this version of vmctl knows one mode, `realtime`";
+
+impl Word for Overload {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("pause", Self::Pause), ("report", Self::Report)];
+}
+
+impl Word for OnExit {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("continue", Self::Continue), ("end", Self::End)];
+}
+
+impl<W: Word> Value for W {
+    fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        let choices = choices(W::WORDS.iter().map(|(word, _)| *word));
+        let DeValue::String(text) = value else {
+            return Err(Refusal::new(format!("expected {choices}, found {}", describe(value))));
+        };
+        if let Some((_, word)) = W::WORDS.iter().find(|(word, _)| word == text) {
+            return Ok(*word);
+        }
+        if let Some((_, why)) = W::ABSENT.iter().find(|(word, _)| word == text) {
+            return Err(Refusal::new(*why));
+        }
+        let near = nearest(text, W::WORDS.iter().map(|(word, _)| *word));
+        let help = near.map(|near| format!("did you mean \"{near}\"?"));
+        Err(Refusal { label: format!("expected {choices}"), help })
+    }
+}
+
+fn choices(words: impl Iterator<Item = &'static str>) -> String {
+    let quoted: Vec<_> = words.map(|word| format!("\"{word}\"")).collect();
+    quoted.join(" or ")
+}
+
+impl Value for String {
+    fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        match value {
+            DeValue::String(text) => Ok(text.clone().into_owned()),
+            other => Err(Refusal::new(format!("expected a string, found {}", describe(other)))),
+        }
+    }
+}
+
+impl Value for u64 {
+    fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        match value {
+            DeValue::Integer(integer) => whole(integer).ok_or_else(|| {
+                Refusal::new(format!("expected a whole number from 0 to {}", u64::MAX))
+            }),
+            DeValue::String(text) if text.parse::<u64>().is_ok() => {
+                Err(Refusal::with_help("expected a number, found a string", "leave out the quotes"))
+            }
+            other => {
+                Err(Refusal::new(format!("expected a whole number, found {}", describe(other))))
+            }
+        }
+    }
+}
+
+fn whole(integer: &DeInteger<'_>) -> Option<u64> {
+    u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+impl Value for bool {
+    fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        value.as_bool().ok_or_else(|| {
+            Refusal::new(format!("expected `true` or `false`, found {}", describe(value)))
+        })
+    }
+}
+
+macro_rules! in_units {
+    ($($type:ty),*) => {$(
+        impl Value for $type {
+            fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
+                quantity(value)
+            }
+        }
+    )*};
+}
+
+in_units!(Delay, RateLimit, Size, Ratio, QueueSize);
+
+/// A quantity is a string. A bare number is read as one without a unit, so that the same message
+/// says what to write.
+fn quantity<T: std::str::FromStr<Err = UnitError>>(value: &DeValue<'_>) -> Result<T, Refusal> {
+    match value {
+        DeValue::String(text) => Ok(text.parse()?),
+        DeValue::Integer(number) if number.radix() == 10 => bare(number.as_str()),
+        DeValue::Float(number) => bare(number.as_str()),
+        other => {
+            Err(Refusal::new(format!("expected a string with a unit, found {}", describe(other))))
+        }
+    }
+}
+
+fn bare<T: std::str::FromStr<Err = UnitError>>(number: &str) -> Result<T, Refusal> {
+    match number.parse::<T>() {
+        Err(error) => Err(quoted(error).into()),
+        // No quantity is valid without a unit.
+        Ok(_) => Err(Refusal::new("expected a string with a unit")),
+    }
+}
+
+/// A value written without quotes needs them as well as the unit.
+fn quoted(error: UnitError) -> UnitError {
+    match error {
+        UnitError::NoUnit { suggestion, units } => {
+            UnitError::NoUnit { suggestion: format!("\"{suggestion}\""), units }
+        }
+        other => other,
+    }
+}
+
+/// The type of a value, with its article.
+pub(super) fn describe(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a decimal number",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// A value with its place.
+pub(super) fn spanned<T>(value: &toml::Spanned<DeValue<'_>>, read: T) -> Spanned<T> {
+    Spanned::new(value.span(), read)
+}

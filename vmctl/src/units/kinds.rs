@@ -1,0 +1,202 @@
+//! The kinds of quantity: delays, rates, sizes and ratios.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::UnitError;
+use super::quantity::{Ambiguity, Kind};
+
+const DELAY: Kind = Kind {
+    name: "delay",
+    base: "nanoseconds",
+    example: "10ms",
+    usual: "ms",
+    units: &[
+        ("ns", 1),
+        ("us", 1_000),
+        ("ms", 1_000_000),
+        ("s", 1_000_000_000),
+        ("min", 60_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("µs", 1_000),
+        ("μs", 1_000),
+    ],
+    displayed: 4,
+    ambiguous: &[
+        Ambiguity { unit: "m", why: "minutes or milliseconds", instead: ["min", "ms"] },
+        Ambiguity { unit: "M", why: "minutes or milliseconds", instead: ["min", "ms"] },
+    ],
+    most: u64::MAX,
+};
+
+const RATE: Kind = Kind {
+    name: "rate",
+    base: "bits per second",
+    example: "100Mbit",
+    usual: "Mbit",
+    units: &[
+        ("bit", 1),
+        ("kbit", 1_000),
+        ("Mbit", 1_000_000),
+        ("Gbit", 1_000_000_000),
+        ("Tbit", 1_000_000_000_000),
+        ("B/s", 8),
+        ("kB/s", 8_000),
+        ("MB/s", 8_000_000),
+        ("GB/s", 8_000_000_000),
+        ("bit/s", 1),
+        ("kbit/s", 1_000),
+        ("Mbit/s", 1_000_000),
+        ("Gbit/s", 1_000_000_000),
+        ("Tbit/s", 1_000_000_000_000),
+    ],
+    displayed: 5,
+    // tc(8): `bps` is bytes per second; nearly everybody else means bits.
+    ambiguous: &[
+        per_second("bps", ["bit", "B/s"]),
+        per_second("Bps", ["bit", "B/s"]),
+        per_second("kbps", ["kbit", "kB/s"]),
+        per_second("Kbps", ["kbit", "kB/s"]),
+        per_second("mbps", ["Mbit", "MB/s"]),
+        per_second("Mbps", ["Mbit", "MB/s"]),
+        per_second("MBps", ["Mbit", "MB/s"]),
+        per_second("gbps", ["Gbit", "GB/s"]),
+        per_second("Gbps", ["Gbit", "GB/s"]),
+        per_second("GBps", ["Gbit", "GB/s"]),
+        per_second("k", ["kbit", "kB/s"]),
+        per_second("K", ["kbit", "kB/s"]),
+        per_second("M", ["Mbit", "MB/s"]),
+        per_second("G", ["Gbit", "GB/s"]),
+    ],
+    most: u64::MAX,
+};
+
+const fn per_second(unit: &'static str, instead: [&'static str; 2]) -> Ambiguity {
+    Ambiguity { unit, why: "bits to most tools, bytes to tc", instead }
+}
+
+const SIZE: Kind = Kind {
+    name: "size",
+    base: "bytes",
+    example: "64KiB",
+    usual: "KiB",
+    units: &[
+        ("B", 1),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+    ],
+    displayed: 5,
+    ambiguous: &[
+        thousand("k", ["KiB", "kB"]),
+        thousand("K", ["KiB", "kB"]),
+        thousand("KB", ["KiB", "kB"]),
+        thousand("M", ["MiB", "MB"]),
+        thousand("G", ["GiB", "GB"]),
+        thousand("T", ["TiB", "TB"]),
+    ],
+    most: u64::MAX,
+};
+
+const fn thousand(unit: &'static str, instead: [&'static str; 2]) -> Ambiguity {
+    Ambiguity { unit, why: "1024 to some, 1000 to others", instead }
+}
+
+const RATIO: Kind = Kind {
+    name: "ratio",
+    base: "parts per billion",
+    example: "0.1%",
+    usual: "%",
+    units: &[("%", 10_000_000), ("ppm", 1_000)],
+    displayed: 1,
+    ambiguous: &[],
+    most: 1_000_000_000,
+};
+
+macro_rules! quantity {
+    ($(#[$doc:meta])* $type:ident, $kind:ident, $from:ident, $into:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $type(u64);
+
+        impl $type {
+            /// None at all.
+            pub const ZERO: Self = Self(0);
+
+            /// From base units.
+            pub const fn $from(value: u64) -> Self {
+                Self(value)
+            }
+
+            /// In base units.
+            pub const fn $into(self) -> u64 {
+                self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = UnitError;
+
+            fn from_str(text: &str) -> Result<Self, UnitError> {
+                $kind.parse(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&$kind.display(self.0))
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+quantity! {
+    /// A span of time, in nanoseconds.
+    Delay, DELAY, from_nanos, as_nanos
+}
+quantity! {
+    /// A rate, in bits per second.
+    Rate, RATE, from_bits_per_second, as_bits_per_second
+}
+quantity! {
+    /// An amount of memory or frames' octets, in bytes.
+    Size, SIZE, from_bytes, as_bytes
+}
+quantity! {
+    /// A probability, in parts per billion.
+    Ratio, RATIO, from_parts_per_billion, as_parts_per_billion
+}
+
+impl From<Delay> for Duration {
+    fn from(delay: Delay) -> Self {
+        Self::from_nanos(delay.0)
+    }
+}
+
+impl From<Duration> for Delay {
+    /// Spans beyond 584 years become the greatest delay.
+    fn from(span: Duration) -> Self {
+        Self(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
