@@ -15,6 +15,8 @@ mod tidy;
 mod up;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// The chores of this workspace, from installing what is missing to running every test.
@@ -39,8 +41,18 @@ enum Verb {
     Tidy,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().verb {
+fn main() -> ExitCode {
+    match run(Cli::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> anyhow::Result<()> {
+    match verb {
         Verb::Setup(arguments) => setup::run(&arguments),
         Verb::Ebpf => ebpf::build().map(drop),
         Verb::Build => build::run(),

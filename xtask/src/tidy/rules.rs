@@ -15,24 +15,20 @@ const UNSAFE_PLACES: [&str; 5] = [
 
 /// The room without clock, I/O and threads, and the words that would bring them in.
 const PURE_ROOM: &str = "userspace/src/sim/";
-const IMPURE_WORDS: [&str; 16] = [
+const IMPURE_WORDS: [&str; 10] = [
     "SystemTime",
-    "now",
-    "elapsed",
     "sleep",
-    "thread",
     "spawn",
     "async",
     "await",
     "tokio",
     "rustix",
-    "File",
-    "fs",
-    "net",
-    "stdin",
+    "print",
     "println",
     "eprintln",
 ];
+const IMPURE_PATHS: [&str; 7] =
+    ["::now(", ".elapsed(", "std::env", "std::fs", "std::io", "std::net", "std::thread"];
 
 const LONGEST_LINE: usize = 120;
 const LONGEST_FILE: usize = 350;
@@ -79,8 +75,11 @@ fn of_line(path: &str, line: &str) -> Vec<String> {
         found.push("unsafe outside the places for it".to_owned());
     }
     if path.starts_with(PURE_ROOM) {
-        let impure = IMPURE_WORDS.into_iter().filter(|word| has_word(&code, word));
-        found.extend(impure.map(|word| format!("`{word}` in the room without clock and I/O")));
+        let words = IMPURE_WORDS.into_iter().filter(|word| has_word(&code, word));
+        let paths = IMPURE_PATHS.into_iter().filter(|path| code.contains(path));
+        found.extend(
+            words.chain(paths).map(|word| format!("`{word}` in the room without clock and I/O")),
+        );
     }
     found
 }
@@ -131,6 +130,8 @@ mod tests {
             ("unsafe in a string", "vmctl/src/a.rs", "a(\"is \\\" unsafe\");", 0),
             ("clock", "userspace/src/sim/a.rs", "let at = Instant::now();", 1),
             ("clock elsewhere", "userspace/src/pacer.rs", "let at = Instant::now();", 0),
+            ("a time as an argument", "userspace/src/sim/a.rs", "fn a(now: VirtualInstant) {}", 0),
+            ("a thread", "userspace/src/sim/a.rs", "use std::thread::yield_now;", 1),
             ("clock in a comment", "userspace/src/sim/a.rs", "/// Not `now`.", 0),
             ("words within words", "userspace/src/sim/a.rs", "let known = network(fsm);", 0),
         ];
