@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{ebpf, process};
+use crate::{ebpf, guest, process};
 
 /// Builds the programs in the kernel, the guest image and `vmctl`.
 ///
@@ -10,6 +10,7 @@ use crate::{ebpf, process};
 /// If one of them does not build.
 pub fn run() -> Result<()> {
     ebpf::build()?;
+    guest::run(&guest::Arguments::default())?;
     vmctl()
 }
 

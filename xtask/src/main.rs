@@ -7,6 +7,7 @@ mod bench;
 mod build;
 mod cache;
 mod ebpf;
+mod guest;
 mod host;
 mod process;
 mod setup;
@@ -32,6 +33,7 @@ enum Verb {
     Setup(setup::Arguments),
     /// Build the programs in the kernel.
     Ebpf,
+    Guest(guest::Arguments),
     /// Build everything that a lab needs, in release form.
     Build,
     Up(up::Arguments),
@@ -55,6 +57,7 @@ fn run(verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Setup(arguments) => setup::run(&arguments),
         Verb::Ebpf => ebpf::build().map(drop),
+        Verb::Guest(arguments) => guest::run(&arguments),
         Verb::Build => build::run(),
         Verb::Up(arguments) => up::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),

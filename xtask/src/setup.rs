@@ -48,7 +48,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         eprintln!("nothing is missing on this machine");
         return Ok(());
     }
-    let plan = plan(&missing, arguments.dry_run)?;
+    ensure!(host::program("apt-get").is_some(), "{}", needs::advice(&missing));
+    if !apt::has_lists() {
+        if arguments.dry_run {
+            eprintln!("{}\napt knows no packages yet: `apt-get update`", needs::advice(&missing));
+            return Ok(());
+        }
+        eprintln!("apt knows no packages yet, so its lists are fetched first");
+        apt::update()?;
+    }
+    let plan = Plan::new(&missing, &Distribution::detect())?;
     eprint!("{plan}");
     if arguments.dry_run {
         return Ok(());
@@ -66,17 +75,6 @@ pub fn ensure(consent: Consent) -> Result<()> {
         return Ok(());
     }
     run(&Arguments { dry_run: false, consent })
-}
-
-/// Where there is no apt, an error that tells how to get each part.
-fn plan(missing: &[Need], dry_run: bool) -> Result<Plan> {
-    ensure!(host::program("apt-get").is_some(), "{}", needs::advice(missing));
-    if !apt::has_lists() {
-        ensure!(!dry_run, "apt knows no packages yet; `apt-get update` first");
-        eprintln!("apt knows no packages yet, so its lists are fetched first");
-        apt::update()?;
-    }
-    Plan::new(missing, &Distribution::detect())
 }
 
 fn agree(consent: Consent) -> Result<()> {

@@ -65,7 +65,11 @@ impl Need {
                 ("Arch", "qemu-system-x86"),
             ],
             Self::EbpfToolchain => &[
-                ("anywhere", "rustup toolchain install nightly --component rust-src"),
+                (
+                    "Debian 12, with its security suite",
+                    "rustc-web libstd-rust-web-dev-bpf llvm-22-dev libpolly-22-dev libzstd-dev",
+                ),
+                ("anywhere else", "rustup toolchain install nightly --component rust-src"),
                 ("then, on Debian, Ubuntu", "llvm-dev, and `cargo install bpf-linker`"),
                 ("then, on Fedora", "llvm-devel, and `cargo install bpf-linker`"),
                 ("then, on Arch", "llvm, and `cargo install bpf-linker`"),
