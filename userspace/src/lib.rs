@@ -2,4 +2,11 @@
 //!
 //! The crate knows nothing of QEMU or of a command line.
 
+pub mod datapath;
+pub mod observation;
+pub mod pacer;
+pub mod port;
+pub mod programs;
 pub mod sim;
+pub mod synchronizer;
+pub mod xsk;

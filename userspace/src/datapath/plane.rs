@@ -1,0 +1,212 @@
+//! The data-plane thread: its birth, its loop, its end.
+
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::process::setpriority_process;
+use rustix::thread::set_current_timer_slack;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::oneshot;
+
+use super::command::{Command, Doorbell};
+use super::{DatapathError, Event, MemoryLimits, PortSettings, Scheduling};
+use crate::pacer::{Pacer, Parts, Rest, StampSource, Work};
+use crate::port::Port;
+use crate::sim::{HostInstant, Plan};
+use crate::xsk::{self, Memory, SetupError, Socket, become_fifo};
+
+/// Above ordinary processes, below the kernel's own threads (50).
+const FIFO_PRIORITY: i32 = 10;
+
+/// The host's clock: what the capture program stamps with.
+pub(super) fn read() -> HostInstant {
+    let now = clock_gettime(ClockId::Monotonic);
+    HostInstant::from_nanos(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
+}
+
+/// What the thread is born with.
+pub(super) struct Birth {
+    pub(super) ports: Vec<PortSettings>,
+    pub(super) plan: Plan,
+    pub(super) memory: MemoryLimits,
+    pub(super) tolerance: Duration,
+    pub(super) stamps: StampSource,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) doorbell: Arc<Doorbell>,
+    pub(super) events: tokio::sync::mpsc::Sender<Event>,
+}
+
+/// What it says when it is ready. The socket numbers are good until the thread ends.
+pub(super) struct Ready {
+    pub(super) sockets: Vec<RawFd>,
+    pub(super) scheduling: Scheduling,
+}
+
+/// The thread's body. Says through `ready` how its start went.
+pub(super) fn run(birth: Birth, ready: &mpsc::Sender<Result<Ready, DatapathError>>) {
+    let plane = match Plane::build(birth) {
+        Ok((plane, start)) => {
+            // Nobody listens any more only if `start` itself was abandoned: then the channel of
+            // commands is closed, and the loop ends at once.
+            let _abandoned = ready.send(Ok(start));
+            plane
+        }
+        Err(error) => {
+            let _abandoned = ready.send(Err(error));
+            return;
+        }
+    };
+    if let Err(error) = plane.work_on() {
+        tracing::error!(%error, "the data plane stops");
+    }
+}
+
+/// Whether the loop goes on.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    GoOn,
+    Stop,
+}
+
+struct Plane {
+    pacer: Pacer<Socket>,
+    rest: Rest,
+    memory: Memory,
+    fill: u32,
+    commands: mpsc::Receiver<Command>,
+    doorbell: Arc<Doorbell>,
+    events: tokio::sync::mpsc::Sender<Event>,
+    drained: Option<oneshot::Sender<()>>,
+}
+
+impl Plane {
+    fn build(birth: Birth) -> Result<(Self, Ready), DatapathError> {
+        let Birth { ports, plan, memory: limits, tolerance, stamps, commands, .. } = birth;
+        let (chunks, fill) = limits.shares(ports.len() as u32);
+        let memory = Memory::new(chunks, limits.pool)
+            .map_err(|cause| DatapathError::Memory { chunks, cause })?;
+        let rest = Rest::new(&birth.doorbell, read).map_err(DatapathError::Thread)?;
+        let bind = |port: &PortSettings| bind(&memory, &rest, port, fill);
+        let sockets = ports.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let numbers = sockets.iter().map(Socket::number).collect();
+        let ports =
+            sockets.into_iter().zip(&ports).map(|(socket, port)| Port::new(socket, port.mtu));
+        let parts = Parts {
+            ports: ports.collect(),
+            plan: &plan,
+            memory: memory.clone(),
+            stamps,
+            tolerance,
+            read,
+        };
+        let plane = Self {
+            pacer: Pacer::new(parts)?,
+            rest,
+            memory,
+            fill,
+            commands,
+            doorbell: birth.doorbell,
+            events: birth.events,
+            drained: None,
+        };
+        Ok((plane, Ready { sockets: numbers, scheduling: schedule() }))
+    }
+
+    fn work_on(mut self) -> io::Result<()> {
+        loop {
+            if self.doorbell.answer() && self.obey_all() == Flow::Stop {
+                return Ok(());
+            }
+            let now = read();
+            let work = self.pacer.pass(now);
+            self.report(work);
+            self.rest.take(now, work, self.next(work, now))?;
+        }
+    }
+
+    /// While somebody waits for the end of the backlog, passes follow each other.
+    fn next(&self, work: Work, now: HostInstant) -> Option<HostInstant> {
+        let hurry = self.drained.is_some() && work != Work::default();
+        if hurry { Some(now) } else { self.pacer.next_due() }
+    }
+
+    fn report(&mut self, work: Work) {
+        if let Some(lateness) = work.overload {
+            // A full channel means that earlier overloads have not been dealt with yet.
+            let _told_already = self.events.try_send(Event::Overload { lateness });
+        }
+        if self.drained.is_some() && self.pacer.is_drained(work) {
+            self.drained.take().into_iter().for_each(|waiter| answer(waiter, ()));
+        }
+    }
+
+    fn obey_all(&mut self) -> Flow {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return Flow::Stop,
+                Ok(command) => self.obey(command),
+                Err(mpsc::TryRecvError::Empty) => return Flow::GoOn,
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Observe(mut observation, reply) => {
+                self.pacer.observe(&mut observation);
+                answer(reply, observation);
+            }
+            Command::SetProfile(id, profile, reply) => {
+                answer(reply, self.pacer.set_profile(id, *profile));
+            }
+            Command::Freeze(reply) => answer(reply, self.pacer.freeze()),
+            Command::Thaw(reply) => {
+                self.pacer.thaw();
+                answer(reply, ());
+            }
+            Command::Drained(reply) => self.drained = Some(reply),
+            Command::Rewire(id, port, reply) => answer(reply, self.rewire(id, &port)),
+            Command::Stop => {}
+        }
+    }
+
+    fn rewire(&mut self, id: crate::sim::PortId, port: &PortSettings) -> Result<RawFd, SetupError> {
+        let socket = bind(&self.memory, &self.rest, port, self.fill)?;
+        let number = socket.number();
+        self.pacer.rewire(id, socket, port.mtu);
+        Ok(number)
+    }
+}
+
+fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+    // The asker has given up: so be it.
+    let _given_up = reply.send(value);
+}
+
+fn bind(
+    memory: &Memory,
+    rest: &Rest,
+    port: &PortSettings,
+    fill: u32,
+) -> Result<Socket, SetupError> {
+    let socket = Socket::bind(memory, xsk::Settings { ifindex: port.ifindex, fill })?;
+    let step = || format!("watch the socket of {}", port.name);
+    rest.watch(&socket).map_err(|cause| SetupError { step: step(), cause })?;
+    Ok(socket)
+}
+
+/// Puts the calling thread ahead of the guests, as far as permitted.
+fn schedule() -> Scheduling {
+    if become_fifo(FIFO_PRIORITY).is_ok() {
+        return Scheduling::Fifo;
+    }
+    // Without real time, sleeps end up to 50 µs late by default.
+    let _unchanged = set_current_timer_slack(std::num::NonZeroU64::new(1));
+    match setpriority_process(None, -20) {
+        Ok(()) => Scheduling::Nice,
+        Err(_not_permitted) => Scheduling::Ordinary,
+    }
+}

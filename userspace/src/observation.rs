@@ -1,0 +1,108 @@
+//! What the data plane has counted, as of one instant.
+//!
+//! Filled by the data-plane thread between two passes, so all counts belong together and
+//! [`Observation::is_conserved`] holds exactly. The same value is filled again and again: after
+//! the first time nothing is allocated.
+
+use crate::pacer::Lateness;
+use crate::sim::{BacklogSize, DirectionCounters, Drops, SwitchCounters, VirtualInstant};
+use crate::xsk::Occupancy;
+
+/// One port. "Ingress" is what the guest sends, "egress" what it is to receive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortObservation {
+    /// Frames that came from the guest.
+    pub received: u64,
+    /// Octets of those of them that entered the network.
+    pub received_bytes: u64,
+    /// Frames that ended at the port, on their way in.
+    pub ingress: Drops,
+    /// Frames that ended because no link is plugged into the port.
+    pub unconnected: u64,
+    /// Frames that the kernel lost before the data plane saw them. They are in no other count.
+    pub missed: u64,
+    /// Received frames whose send instant is the data plane's clock, not the kernel's stamp.
+    pub unstamped: u64,
+    /// Frames that came out of the network for this guest, whatever became of them.
+    pub handed: u64,
+    /// Octets of those of them that were queued for the tap.
+    pub handed_bytes: u64,
+    /// Frames that the tap took.
+    pub transmitted: u64,
+    /// Frames that ended on their way out.
+    pub egress: Drops,
+    /// Frames queued for a tap that is down.
+    pub waiting: u64,
+    /// The tap is gone.
+    pub gone: bool,
+}
+
+/// One direction of a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirectionObservation {
+    /// What it has done.
+    pub counters: DirectionCounters,
+    /// Frames under way along it.
+    pub in_flight: u64,
+    /// Frames waiting for its wire.
+    pub backlog: BacklogSize,
+}
+
+/// Everything, at one instant.
+#[derive(Clone, Debug, Default)]
+pub struct Observation {
+    /// The virtual instant.
+    pub at: Option<VirtualInstant>,
+    /// The virtual clock stands still.
+    pub paused: bool,
+    /// By port.
+    pub ports: Vec<PortObservation>,
+    /// By dense direction index.
+    pub directions: Vec<DirectionObservation>,
+    /// By switch.
+    pub switches: Vec<SwitchCounters>,
+    /// Frames under way in the whole network.
+    pub in_flight: u64,
+    /// Frames that came too late for their switch's order of arrivals.
+    pub stragglers: u64,
+    /// How late frames were released.
+    pub lateness: Lateness,
+    /// How often the host was found overloaded.
+    pub overloads: u64,
+    /// How full the frame memory is.
+    pub memory: Occupancy,
+}
+
+impl Observation {
+    /// Frames that entered or were made.
+    pub fn created(&self) -> u64 {
+        let received: u64 = self.ports.iter().map(|port| port.received).sum();
+        let duplicated: u64 = self.directions.iter().map(|way| way.counters.copies).sum();
+        let flooded: u64 = self.switches.iter().map(|switch| switch.copies).sum();
+        received + duplicated + flooded
+    }
+
+    /// Frames that ended without reaching a guest.
+    pub fn dropped(&self) -> u64 {
+        let ports = self.ports.iter().flat_map(|port| [&port.ingress, &port.egress]);
+        let directions = self.directions.iter().map(|way| &way.counters.dropped);
+        let switches = self.switches.iter().map(|switch| &switch.dropped);
+        let unconnected: u64 = self.ports.iter().map(|port| port.unconnected).sum();
+        unconnected + ports.chain(directions).chain(switches).map(Drops::total).sum::<u64>()
+    }
+
+    /// Frames that taps took.
+    pub fn transmitted(&self) -> u64 {
+        self.ports.iter().map(|port| port.transmitted).sum()
+    }
+
+    /// Frames that are still to be transmitted.
+    pub fn held(&self) -> u64 {
+        self.in_flight + self.ports.iter().map(|port| port.waiting).sum::<u64>()
+    }
+
+    /// No frame appeared or vanished without being counted.
+    pub fn is_conserved(&self) -> bool {
+        self.created() == self.transmitted() + self.dropped() + self.held()
+    }
+}

@@ -1,0 +1,186 @@
+//! Where frames enter and leave the network: a guest's tap, with what was counted on it.
+
+use crate::observation::PortObservation;
+use crate::sim::DropReason;
+use crate::xsk::{Arrival, Frame, Kick, Loss, Socket};
+
+/// What carries a port's frames. On taps it is an AF_XDP socket; tests put a list in its place.
+pub trait Wire {
+    /// True when frames wait to be received. Asked in spins.
+    fn has_arrivals(&self) -> bool;
+
+    /// Receives up to `most` descriptors' worth of frames; returns the number of descriptors.
+    fn receive(&mut self, most: u32, take: impl FnMut(Result<Arrival, Loss>)) -> u32;
+
+    /// Queues a frame for the next [`Wire::kick`].
+    ///
+    /// # Errors
+    /// Why it was dropped instead.
+    fn send(&mut self, frame: Frame) -> Result<(), Loss>;
+
+    /// Sends what is queued, and says what became of it.
+    fn kick(&mut self) -> Kick;
+
+    /// Frames that are queued still.
+    fn pending(&self) -> u32;
+
+    /// Frames lost before they could be received.
+    fn missed(&self) -> u64;
+}
+
+impl Wire for Socket {
+    #[inline]
+    fn has_arrivals(&self) -> bool {
+        Socket::has_arrivals(self)
+    }
+
+    #[inline]
+    fn receive(&mut self, most: u32, take: impl FnMut(Result<Arrival, Loss>)) -> u32 {
+        Socket::receive(self, most, take)
+    }
+
+    #[inline]
+    fn send(&mut self, frame: Frame) -> Result<(), Loss> {
+        Socket::send(self, frame)
+    }
+
+    fn kick(&mut self) -> Kick {
+        Socket::kick(self)
+    }
+
+    fn pending(&self) -> u32 {
+        Socket::pending(self)
+    }
+
+    fn missed(&self) -> u64 {
+        Socket::missed(self)
+    }
+}
+
+/// Octets that a frame may have beyond the MTU: Ethernet header 14, VLAN tag 4.
+const HEADERS: u32 = 18;
+
+/// The shortest frame that has a whole Ethernet header.
+const SHORTEST: usize = 14;
+
+/// A guest's port. Every frame that passes is counted once as received or handed over, and once
+/// more if it is dropped.
+pub struct Port<W> {
+    /// `None` once the tap is gone.
+    wire: Option<W>,
+    longest: usize,
+    counted: PortObservation,
+}
+
+impl<W: Wire> Port<W> {
+    /// A port whose frames carry payloads of at most `mtu` octets.
+    pub fn new(wire: W, mtu: u32) -> Self {
+        Self { wire: Some(wire), longest: longest(mtu), counted: PortObservation::default() }
+    }
+
+    /// True when frames wait to be received.
+    #[inline]
+    pub fn has_arrivals(&self) -> bool {
+        self.wire.as_ref().is_some_and(Wire::has_arrivals)
+    }
+
+    /// Receives frames; those that a guest may send are handed to `take`. Returns descriptors.
+    #[inline]
+    pub fn receive(&mut self, most: u32, mut take: impl FnMut(Arrival)) -> u32 {
+        let (counted, longest) = (&mut self.counted, self.longest);
+        let Some(wire) = &mut self.wire else { return 0 };
+        wire.receive(most, |arrival| {
+            counted.received += 1;
+            match arrival.map_err(reason).and_then(|arrival| admit(arrival, longest)) {
+                Ok(arrival) => {
+                    counted.received_bytes += arrival.frame.octets().len() as u64;
+                    take(arrival);
+                }
+                Err(reason) => counted.ingress.count(reason),
+            }
+        })
+    }
+
+    /// Queues a frame for the guest; false when it was dropped (and counted).
+    #[inline]
+    pub fn put(&mut self, frame: Frame) -> bool {
+        let len = frame.octets().len();
+        let queued = match &mut self.wire {
+            None => Err(DropReason::GuestGone),
+            Some(_) if len > self.longest => Err(DropReason::Oversize),
+            Some(wire) => wire.send(frame).map_err(reason),
+        };
+        self.counted.handed += 1;
+        match queued {
+            Ok(()) => self.counted.handed_bytes += len as u64,
+            Err(reason) => self.counted.egress.count(reason),
+        }
+        queued.is_ok()
+    }
+
+    /// Sends what is queued. A port whose tap is gone lets go of it here.
+    pub fn kick(&mut self) {
+        let Some(wire) = &mut self.wire else { return };
+        let Kick { sent, overflowed, orphaned, gone } = wire.kick();
+        self.counted.transmitted += u64::from(sent);
+        (0..overflowed).for_each(|_| self.counted.egress.count(DropReason::TapQueueFull));
+        (0..orphaned).for_each(|_| self.counted.egress.count(DropReason::GuestGone));
+        if gone {
+            self.counted.missed += wire.missed();
+            self.wire = None;
+        }
+    }
+
+    /// True while frames wait that no kick has moved: the tap is down.
+    pub fn is_stuck(&self) -> bool {
+        self.wire.as_ref().is_some_and(|wire| wire.pending() > 0)
+    }
+
+    /// Counts frames whose send instant is our clock's and not the kernel's stamp.
+    pub fn note_unstamped(&mut self, frames: u32) {
+        self.counted.unstamped += u64::from(frames);
+    }
+
+    /// Goes on with a new wire. What waited for the old one is lost with it.
+    pub fn rewire(&mut self, wire: W, mtu: u32) {
+        if let Some(old) = self.wire.take() {
+            self.counted.missed += old.missed();
+            (0..old.pending()).for_each(|_| self.counted.egress.count(DropReason::GuestGone));
+        }
+        self.wire = Some(wire);
+        self.longest = longest(mtu);
+    }
+
+    /// What was counted so far.
+    pub fn observe(&self) -> PortObservation {
+        let live = self.wire.as_ref();
+        PortObservation {
+            gone: live.is_none(),
+            waiting: live.map_or(0, |wire| wire.pending().into()),
+            missed: self.counted.missed + live.map_or(0, Wire::missed),
+            ..self.counted
+        }
+    }
+}
+
+fn longest(mtu: u32) -> usize {
+    mtu.saturating_add(HEADERS) as usize
+}
+
+#[inline]
+fn admit(arrival: Arrival, longest: usize) -> Result<Arrival, DropReason> {
+    match arrival.frame.octets().len() {
+        len if len > longest => Err(DropReason::Oversize),
+        len if len < SHORTEST => Err(DropReason::Malformed),
+        _ => Ok(arrival),
+    }
+}
+
+fn reason(loss: Loss) -> DropReason {
+    match loss {
+        Loss::NoBuffer => DropReason::NoBuffer,
+        Loss::Malformed => DropReason::Malformed,
+        Loss::Oversize => DropReason::Oversize,
+        Loss::RingFull => DropReason::TapQueueFull,
+    }
+}
