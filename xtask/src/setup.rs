@@ -17,7 +17,6 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 
 use crate::host::{self, Distribution};
-use needs::Need;
 use plan::Plan;
 
 /// List what is missing on this machine, and install it.
