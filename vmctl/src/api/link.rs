@@ -1,0 +1,30 @@
+//! Changes of a running link.
+
+use serde::{Deserialize, Serialize};
+
+/// Which way of a link is meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the endpoint that the link's name puts first to the other.
+    Forward,
+    /// From the endpoint that the link's name puts second to the first.
+    Backward,
+    /// Both ways.
+    #[default]
+    Both,
+}
+
+/// The body of `PATCH /v1/links/LINK`: only what is named changes.
+///
+/// Values are written as in the topology file, with their unit. LINK is `A:eth0-B:eth0`, in either
+/// order (the order decides which way is forward), or one endpoint, whose outgoing way is forward.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkChange {
+    /// Which way changes.
+    #[serde(default)]
+    pub direction: Direction,
+    /// What changes, as in the topology file: `{"delay": "20ms", "loss": "1%"}`.
+    pub set: std::collections::BTreeMap<String, String>,
+}

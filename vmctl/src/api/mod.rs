@@ -1,0 +1,27 @@
+//! The control API as types: what `control.sock` speaks and what `-o json` prints.
+//!
+//! HTTP/1.1 with JSON bodies under `/v1` on a UNIX socket; [`channel`] describes the two WebSockets.
+//! Field names carry their unit. Fields are added, never renamed or given another meaning.
+//!
+//! | request | body | answer |
+//! |---|---|---|
+//! | `GET /v1/lab` | | [`Lab`](status::Lab) |
+//! | `GET /v1/status` | | [`Status`](status::Status) |
+//! | `GET /v1/links` | | list of [`Link`](status::Link) |
+//! | `GET /v1/links/LINK` | | [`Link`](status::Link) |
+//! | `PATCH /v1/links/LINK` | [`LinkChange`](link::LinkChange) | [`Link`](status::Link) |
+//! | `POST /v1/pause`, `POST /v1/resume` | | [`Barrier`](status::Barrier) |
+//! | `POST /v1/shutdown` | | 202, then the lab goes down |
+//! | `GET /v1/guests/NODE/exec` | WebSocket | [`channel`] |
+//! | `GET /v1/guests/NODE/console` | WebSocket | [`channel`] |
+//!
+//! A request that fails is answered with a [`Failure`](failure::Failure).
+
+pub mod channel;
+pub mod failure;
+pub mod link;
+pub mod progress;
+pub mod status;
+
+/// The largest request body that the daemon reads, in bytes; every body of this API is far smaller.
+pub const BODY_LIMIT: usize = 64 * 1024;

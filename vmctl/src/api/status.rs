@@ -1,0 +1,288 @@
+//! What a running lab is and how it does.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What a lab is; constant while it lives. Answer of `GET /v1/lab`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lab {
+    /// Its name.
+    pub name: String,
+    /// The file that it was made from.
+    pub topology: PathBuf,
+    /// `realtime`.
+    pub mode: String,
+    /// Seed of all of its randomness.
+    pub seed: u64,
+    /// The daemon's process.
+    pub daemon_pid: u32,
+    /// The daemon's version.
+    pub version: String,
+    /// What runs the guests' instructions: `kvm` or `tcg`.
+    pub accelerator: String,
+    /// Who stamps frames: `kernel` (in XDP) or `userspace` (when the scheduler reads them).
+    pub stamp: String,
+    /// Where metrics are served.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// What a lab is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabState {
+    /// Guests are starting.
+    Booting,
+    /// Time passes.
+    Running,
+    /// Guests and virtual time stand still.
+    Paused,
+    /// It is going down.
+    Stopping,
+}
+
+/// Answer of `GET /v1/status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// What the lab is.
+    pub lab: Lab,
+    /// What it is doing.
+    pub state: LabState,
+    /// Virtual and wall time.
+    pub time: Time,
+    /// How late frames were released.
+    pub lateness: Lateness,
+    /// Frames between their sender and their receiver now.
+    pub in_flight: u64,
+    /// Frames of the host's own network stack that were kept from the guests.
+    pub foreign: u64,
+    /// Every guest, in the topology's order.
+    pub guests: Vec<Guest>,
+    /// Every link, in the topology's order.
+    pub links: Vec<Link>,
+    /// Pairs of guests that can reach each other over links and switches.
+    pub pairs: Vec<Pair>,
+    /// Pairs of guests that were pinged when the lab came up.
+    pub first_pings: Vec<FirstPing>,
+    /// What happened lately, oldest first; at most [`EVENTS_KEPT`].
+    pub events: Vec<Event>,
+}
+
+/// How many events a lab remembers.
+pub const EVENTS_KEPT: usize = 64;
+
+/// Virtual beside wall time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Time {
+    /// Seconds that passed for the network and the guests.
+    pub virtual_seconds: f64,
+    /// Seconds that passed on the host since virtual time began.
+    pub wall_seconds: f64,
+    /// Pauses that a user asked for.
+    pub user_pauses: u64,
+    /// Pauses because the host fell behind.
+    pub overload_pauses: u64,
+}
+
+/// How long after their due time frames were handed to their guest, since the lab began.
+///
+/// Quantiles are upper bounds of histogram buckets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lateness {
+    /// Frames released.
+    pub frames: u64,
+    /// Half of the frames were at most this late; absent before the first frame.
+    pub p50_ns: Option<u64>,
+    /// 99 % of the frames were at most this late.
+    pub p99_ns: Option<u64>,
+    /// The latest frame.
+    pub max_ns: Option<u64>,
+}
+
+/// The life of a guest, as far as the daemon can see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuestState {
+    /// Its QEMU runs, its agent has not answered yet.
+    Booting,
+    /// Its agent answers.
+    Ready,
+    /// It runs and has no agent that could answer.
+    Running,
+    /// It did not answer in time; it may still.
+    Silent,
+    /// Its QEMU has ended.
+    Dead,
+}
+
+impl GuestState {
+    /// The word that tables and JSON use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Booting => "booting",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Silent => "silent",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// A guest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Guest {
+    /// Its name.
+    pub name: String,
+    /// Its life.
+    pub state: GuestState,
+    /// Whether its processors stand still.
+    pub paused: bool,
+    /// Its QEMU's process, while there is one.
+    pub pid: Option<u32>,
+    /// Its addresses with their interfaces.
+    pub addresses: Vec<Address>,
+    /// Virtual processors.
+    pub vcpus: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// How often it has rebooted.
+    pub reboots: u64,
+}
+
+/// An address of a guest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Address {
+    /// The interface in the guest.
+    pub interface: String,
+    /// `10.0.0.1/24`; absent when the topology assigns none.
+    pub address: Option<String>,
+    /// `52:54:00:…`.
+    pub mac: String,
+}
+
+/// A link.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// `alice:eth0-bob:eth0`.
+    pub name: String,
+    /// MTU of the interfaces at its ends.
+    pub mtu_bytes: u32,
+    /// From the first endpoint to the second.
+    pub forward: Way,
+    /// From the second endpoint to the first.
+    pub backward: Way,
+}
+
+/// One direction of a link: what is asked of it and what it did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Way {
+    /// The sending endpoint.
+    pub from: String,
+    /// The receiving endpoint.
+    pub to: String,
+    /// Whether it carries anything.
+    pub up: bool,
+    /// One-way delay as configured.
+    pub delay_ns: u64,
+    /// Jitter as configured.
+    pub jitter_ns: u64,
+    /// Rate as configured; absent: unlimited.
+    pub rate_bit_s: Option<u64>,
+    /// Long-run share of frames lost, 0 to 1, as configured.
+    pub loss: f64,
+    /// Share of frames that come twice, 0 to 1.
+    pub duplicate: f64,
+    /// Share of frames with a flipped bit, 0 to 1.
+    pub corrupt: f64,
+    /// Share of frames that overtake others, 0 to 1.
+    pub reorder: f64,
+    /// Most bytes that wait for the rate; absent: no limit.
+    pub queue_bytes: Option<u64>,
+    /// Most frames that wait for the rate; absent: no limit.
+    pub queue_frames: Option<u32>,
+    /// Bytes added to each frame on the wire.
+    pub overhead_bytes: u32,
+    /// Mean time from a frame's first octet onto this link to its arrival, as the scheduler ran it:
+    /// waiting, serialization, delay and jitter. Absent before the first frame.
+    pub measured_delay_ns: Option<u64>,
+    /// Frames that were put on it.
+    pub sent_frames: u64,
+    /// Their bytes.
+    pub sent_bytes: u64,
+    /// Frames that came out.
+    pub delivered_frames: u64,
+    /// Their bytes.
+    pub delivered_bytes: u64,
+    /// Frames that the link itself doubled.
+    pub copies: u64,
+    /// Frames lost, by reason.
+    pub dropped: BTreeMap<String, u64>,
+}
+
+/// Two guests that share a segment, over the quickest path between them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// The guest that comes first in the topology.
+    pub from: String,
+    /// The other one.
+    pub to: String,
+    /// The least round-trip time of an ordinary ping (98 octets a frame): delays less jitter, and
+    /// serialization, there and back. Guests' own time comes on top.
+    pub rtt_ns: u64,
+    /// The least rate on the way there; absent: unlimited.
+    pub rate_bit_s: Option<u64>,
+    /// Share of frames lost on the way there, 0 to 1.
+    pub loss: f64,
+    /// The least MTU on the way.
+    pub mtu: u32,
+}
+
+/// A ping between two guests when the lab came up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FirstPing {
+    /// Who pinged.
+    pub from: String,
+    /// Whom.
+    pub to: String,
+    /// The pair's [`Pair::rtt_ns`] at that time.
+    pub expected_ns: u64,
+    /// The least of the round-trip times that ping saw; absent when no reply came.
+    pub measured_ns: Option<u64>,
+}
+
+/// Something that happened in the lab.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Seconds of wall time since the daemon began.
+    pub at_seconds: f64,
+    /// What happened.
+    pub message: String,
+}
+
+/// Answer of pause and resume: how closely the guests moved together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Barrier {
+    /// What the lab is doing now.
+    pub state: LabState,
+    /// Time between the first and the last guest's stop or start, as seen from the daemon.
+    pub skew_ns: u64,
+    /// Virtual time at this moment, in seconds.
+    pub virtual_seconds: f64,
+}
+
+/// A lab in the answer of `vmctl ps`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// `running`, `paused`, `booting`, `stopping`, or `dead` when its daemon is gone.
+    pub state: String,
+    /// Guests, when the daemon answers.
+    pub guests: Option<usize>,
+    /// The daemon's process.
+    pub daemon_pid: Option<u32>,
+    /// The topology file.
+    pub topology: Option<PathBuf>,
+    /// Where metrics are served.
+    pub metrics: Option<SocketAddr>,
+}

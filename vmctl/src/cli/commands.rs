@@ -1,0 +1,228 @@
+//! One struct per command.
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{Args, Subcommand};
+
+use crate::api::link::Direction;
+
+/// What `vmctl` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a topology file and print what it would build
+    #[command(after_help = "\
+Examples:
+  vmctl check lab.toml
+  vmctl check lab.toml -o json | jq .guests
+
+Needs no privilege and starts nothing. Exit code 2 when the file is wrong.")]
+    Check(Check),
+
+    /// Boot a lab and wait until its guests answer
+    #[command(after_help = "\
+Examples:
+  vmctl up                     boots ./topology.toml; Ctrl-C takes it down again
+  vmctl up -d lab.toml         returns when the guests answer; `vmctl down` ends it
+  vmctl up -d --lab second lab.toml    the same file once more, beside the first
+
+The lab lives in a daemon of its own. Without -d it goes down with this command, however that
+ends. If anything fails on the way up, everything is undone.")]
+    Up(Up),
+
+    /// Take a lab down and leave nothing behind
+    #[command(after_help = "\
+Examples:
+  vmctl down
+  vmctl down pair
+
+Works also when the lab's daemon was killed.")]
+    Down(Down),
+
+    /// List the labs on this host
+    #[command(after_help = "Examples:\n  vmctl ps\n  vmctl ps -o json | jq -r '.[].name'")]
+    Ps,
+
+    /// Show guests and links, configured beside measured
+    #[command(after_help = "\
+Examples:
+  vmctl status
+  vmctl status -o json | jq '.links[].forward.dropped'
+
+Lateness is how long after its due time a frame was handed to its guest. A link's measured delay
+is the mean that the scheduler ran: waiting, serialization, delay and jitter.")]
+    Status,
+
+    /// Run a command in a guest
+    #[command(after_help = "\
+Examples:
+  vmctl exec alice -- ping -c 3 bob
+  vmctl exec bob -- sh -c 'iperf3 -s -1 > /tmp/log'
+  tar c dir | vmctl exec alice -- tar x -C /tmp
+  vmctl exec alice -- cat /dev/vda > disk.raw
+
+Standard input, output and error are the command's, byte for byte. Ctrl-C interrupts the command.
+The exit code is the command's, 128 + n when signal n killed it.")]
+    Exec(Exec),
+
+    /// Attach this terminal to a guest's serial console
+    #[command(after_help = "\
+Examples:
+  vmctl console alice
+
+Ctrl-] leaves; the guest does not notice. Several terminals may watch the same console. Everything
+that a guest ever wrote to it is in console.log in the lab's state directory, up to a limit.")]
+    Console(Console),
+
+    /// Stop all guests and virtual time
+    #[command(after_help = "\
+Examples:
+  vmctl pause && inspect-something && vmctl resume
+
+Frames in flight wait with the guests: to the lab, the pause does not exist.")]
+    Pause,
+
+    /// Let all guests and virtual time go on
+    #[command(after_help = "Examples:\n  vmctl resume")]
+    Resume,
+
+    /// Show or change links
+    #[command(subcommand)]
+    Link(LinkCommand),
+
+    /// Hold a lab (started by `up`)
+    #[command(hide = true)]
+    Daemon(Daemon),
+}
+
+/// `vmctl check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The topology file
+    #[arg(default_value = "topology.toml")]
+    pub file: PathBuf,
+}
+
+/// `vmctl up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// The topology file
+    #[arg(default_value = "topology.toml", env = "VMCTL_TOPOLOGY")]
+    pub file: PathBuf,
+
+    /// Return when the guests answer, and leave the lab running
+    #[arg(short, long)]
+    pub detach: bool,
+
+    /// How long guests may take to answer
+    #[arg(long, value_name = "DURATION", default_value = "120s", env = "VMCTL_TIMEOUT")]
+    #[arg(value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+}
+
+/// `vmctl down`.
+#[derive(Debug, Args)]
+pub struct Down {
+    /// The lab; the same as --lab
+    pub name: Option<String>,
+}
+
+/// `vmctl exec`.
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// The guest
+    pub node: String,
+
+    /// Set a variable in the command's environment
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    pub env: Vec<Setting>,
+
+    /// Run the command in this directory of the guest
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// `vmctl console`.
+#[derive(Debug, Args)]
+pub struct Console {
+    /// The guest
+    pub node: String,
+}
+
+/// `vmctl link …`.
+#[derive(Debug, Subcommand)]
+pub enum LinkCommand {
+    /// Show what links are asked to do and what they did
+    #[command(after_help = "Examples:\n  vmctl link show\n  vmctl link show alice:eth0-bob:eth0")]
+    Show(LinkShow),
+
+    /// Change a running link; what is not named stays as it is
+    #[command(after_help = "\
+Examples:
+  vmctl link set alice:eth0-bob:eth0 delay=50ms
+  vmctl link set alice:eth0-bob:eth0 rate=10Mbit loss=1% --direction forward
+  vmctl link set bob:eth0 delay=5ms --direction forward     what leaves bob's eth0
+  vmctl link set alice:eth0-bob:eth0 up=false               pull the cable
+
+Keys are those of the topology file: delay (one way), jitter, loss, rate, queue, duplicate,
+corrupt, reorder, overhead, up. Frames in flight are not lost.")]
+    Set(LinkSet),
+}
+
+/// `vmctl link show`.
+#[derive(Debug, Args)]
+pub struct LinkShow {
+    /// Only this link: A:eth0-B:eth0, or one of its endpoints
+    pub link: Option<String>,
+}
+
+/// `vmctl link set`.
+#[derive(Debug, Args)]
+pub struct LinkSet {
+    /// The link: A:eth0-B:eth0 in either order, or one of its endpoints
+    pub link: String,
+
+    /// What to change
+    #[arg(required = true, value_name = "KEY=VALUE")]
+    pub values: Vec<Setting>,
+
+    /// Which way; forward is from the endpoint that you named first
+    #[arg(short, long, value_enum, default_value = "both")]
+    pub direction: Direction,
+}
+
+/// `vmctl daemon`.
+#[derive(Debug, Args)]
+pub struct Daemon {
+    /// The topology file
+    pub file: PathBuf,
+
+    /// How long guests may take to answer
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "120s")]
+    pub timeout: Duration,
+}
+
+/// `KEY=VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Before the first `=`.
+    pub key: String,
+    /// After it.
+    pub value: String,
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => {
+                Ok(Self { key: key.into(), value: value.into() })
+            }
+            _ => Err(format!("`{text}` is not KEY=VALUE, as in delay=10ms")),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! One HTTP request over one UNIX stream.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{Request, Response, body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+
+use crate::api::failure::{Failure, chain};
+
+/// How long the daemon may take to answer. Pause and resume wait for every QEMU, each with a bound
+/// of its own that is shorter than this.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// The largest answer that is read, in bytes; the status of 64 guests is about 200 KiB.
+const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
+
+/// Sends a request and returns the body of a successful answer; an answer that is none of ours or
+/// says no becomes a [`Failure`].
+pub async fn request(
+    stream: UnixStream,
+    method: &str,
+    path: &str,
+    body: Vec<u8>,
+) -> Result<Bytes, Failure> {
+    let exchange = exchange(stream, method, path, body);
+    match tokio::time::timeout(ANSWER_WITHIN, exchange).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Failure::timeout(format!("no answer to {method} {path} in 30 s"))
+            .remedy("look into daemon.log in the lab's state directory")),
+    }
+}
+
+async fn exchange(
+    stream: UnixStream,
+    method: &str,
+    path: &str,
+    body: Vec<u8>,
+) -> Result<Bytes, Failure> {
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
+    // Ends with the exchange; errors reach the request itself.
+    let driver = tokio::spawn(connection);
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "localhost")
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(body)))
+        .map_err(Failure::runtime)?;
+    let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+    let answer = read(response).await;
+    driver.abort();
+    answer
+}
+
+async fn read(response: Response<Incoming>) -> Result<Bytes, Failure> {
+    let status = response.status();
+    let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect().await;
+    let body = body.map_err(|error| lost(error.as_ref()))?.to_bytes();
+    if status.is_success() { Ok(body) } else { Err(refusal(status.as_u16(), &body)) }
+}
+
+/// The failure that an answer with an error status carries.
+pub fn refusal(status: u16, body: &[u8]) -> Failure {
+    serde_json::from_slice(body).unwrap_or_else(|_| {
+        let text = String::from_utf8_lossy(body);
+        Failure::runtime(format!("the daemon answered with status {status}: {}", text.trim()))
+    })
+}
+
+fn lost(error: &dyn std::error::Error) -> Failure {
+    Failure::runtime(format!("the daemon hung up: {}", chain(error)))
+        .remedy("look into daemon.log in the lab's state directory")
+}

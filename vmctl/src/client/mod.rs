@@ -1,0 +1,151 @@
+//! The other end of `control.sock`: all that the commands know of a running lab comes through here.
+
+mod http;
+mod socket;
+
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+
+pub use socket::{Channels, FromGuest, ToGuest};
+
+use crate::api::{
+    failure::{Failure, chain},
+    link::LinkChange,
+    status::{Barrier, Lab, Link, Status},
+};
+
+/// A way to a lab's daemon. Opens one connection per request.
+#[derive(Debug, Clone)]
+pub struct Client {
+    lab: String,
+    socket: PathBuf,
+}
+
+impl Client {
+    /// A client of the lab `lab`, whose daemon listens on `socket`. Does not connect yet.
+    pub fn new(lab: impl Into<String>, socket: impl Into<PathBuf>) -> Self {
+        Self { lab: lab.into(), socket: socket.into() }
+    }
+
+    /// The lab's name.
+    pub fn lab_name(&self) -> &str {
+        &self.lab
+    }
+
+    /// What the lab is.
+    pub async fn lab(&self) -> Result<Lab, Failure> {
+        self.get("/v1/lab").await
+    }
+
+    /// How the lab does.
+    pub async fn status(&self) -> Result<Status, Failure> {
+        self.get("/v1/status").await
+    }
+
+    /// Every link.
+    pub async fn links(&self) -> Result<Vec<Link>, Failure> {
+        self.get("/v1/links").await
+    }
+
+    /// One link.
+    pub async fn link(&self, link: &str) -> Result<Link, Failure> {
+        self.get(&format!("/v1/links/{}", escape(link))).await
+    }
+
+    /// Changes one link and returns it as it is now.
+    pub async fn change_link(&self, link: &str, change: &LinkChange) -> Result<Link, Failure> {
+        let body = serde_json::to_vec(change).map_err(Failure::runtime)?;
+        self.call("PATCH", &format!("/v1/links/{}", escape(link)), body).await
+    }
+
+    /// Stops guests and virtual time.
+    pub async fn pause(&self) -> Result<Barrier, Failure> {
+        self.call("POST", "/v1/pause", Vec::new()).await
+    }
+
+    /// Lets guests and virtual time go on.
+    pub async fn resume(&self) -> Result<Barrier, Failure> {
+        self.call("POST", "/v1/resume", Vec::new()).await
+    }
+
+    /// Asks the daemon to take the lab down; returns at once.
+    pub async fn shutdown(&self) -> Result<(), Failure> {
+        self.call("POST", "/v1/shutdown", Vec::new()).await
+    }
+
+    /// Opens the WebSocket of a guest's commands.
+    pub async fn exec(&self, node: &str) -> Result<Channels, Failure> {
+        self.open(&format!("/v1/guests/{}/exec", escape(node))).await
+    }
+
+    /// Opens the WebSocket of a guest's console.
+    pub async fn console(&self, node: &str) -> Result<Channels, Failure> {
+        self.open(&format!("/v1/guests/{}/console", escape(node))).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.call("GET", path, Vec::new()).await
+    }
+
+    async fn call<T>(&self, method: &str, path: &str, body: Vec<u8>) -> Result<T, Failure>
+    where
+        T: DeserializeOwned,
+    {
+        let answer = http::request(self.connect().await?, method, path, body).await?;
+        serde_json::from_slice(&answer).map_err(|error| {
+            Failure::runtime(format!("the daemon's answer to {method} {path} is odd: {error}"))
+                .remedy("is it of another version? `vmctl down`, then `vmctl up` again")
+        })
+    }
+
+    async fn open(&self, path: &str) -> Result<Channels, Failure> {
+        Channels::open(self.connect().await?, path).await
+    }
+
+    async fn connect(&self) -> Result<tokio::net::UnixStream, Failure> {
+        tokio::net::UnixStream::connect(&self.socket)
+            .await
+            .map_err(|error| self.unreachable(&error))
+    }
+
+    fn unreachable(&self, error: &std::io::Error) -> Failure {
+        let lab = &self.lab;
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                Failure::privilege(format!("lab `{lab}` belongs to another user"))
+                    .remedy("run vmctl as the user who brought it up, often with sudo")
+            }
+            std::io::ErrorKind::NotFound => {
+                Failure::runtime(format!("lab `{lab}` does not answer yet, or is going down"))
+                    .remedy(format!("try again, or clean up with `vmctl down {lab}`"))
+            }
+            _ => Failure::runtime(format!("lab `{lab}` has lost its daemon ({})", chain(error)))
+                .remedy(format!("clean up with `vmctl down {lab}`")),
+        }
+    }
+}
+
+/// Percent-encodes everything but letters, digits and what node and link names are made of.
+fn escape(segment: &str) -> String {
+    let mut out = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn link_names_stay_readable_and_the_rest_is_harmless() {
+        assert_eq!(escape("alice:eth0-bob:eth0"), "alice:eth0-bob:eth0");
+        assert_eq!(escape("a/../b?c d\r\n"), "a%2F..%2Fb%3Fc%20d%0D%0A");
+    }
+}

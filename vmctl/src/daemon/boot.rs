@@ -1,0 +1,273 @@
+//! From a scenario to a lab whose guests answer, step by step. A step that fails says what would
+//! help; what was made until then is in [`Belongings`].
+
+use std::{
+    fs,
+    sync::{Arc, Mutex, OnceLock, RwLock},
+    time::{Duration, Instant},
+};
+
+use chronotap::{
+    datapath::{self, MemoryLimits, PortSettings},
+    pacer::StampSource,
+    synchronizer::{OnOverload, Realtime},
+};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::{net::UnixListener, sync::mpsc, task::block_in_place};
+
+use super::{
+    belongings::Belongings,
+    describe,
+    events::Journal,
+    fleet::Fleet,
+    guest::Prepared,
+    lab::{Lab, Phase},
+    leash::Announcer,
+    ready, routes, status,
+};
+use crate::{
+    api::{self, failure::Failure},
+    lab::{NetNs, Tap, TapSettings, bind_socket},
+    metrics::{self, Names},
+    parts::{Part, Parts},
+    qemu::{Acceleration, Binary, Images, Launch, RunAs, spawn},
+    scenario::{Overload, Scenario},
+};
+
+/// QEMUs that start at once. Each needs a core for a moment, and all of them together would make
+/// the first ones look dead.
+const STARTING_AT_ONCE: usize = 8;
+
+/// What every guest is started with.
+struct Means {
+    binary: Binary,
+    user: RunAs,
+    acceleration: Acceleration,
+    parts: Parts,
+    programs: Vec<u8>,
+}
+
+/// Builds the lab and waits for its guests. `ends` takes the reason for which it is to end again.
+///
+/// # Errors
+/// The first step that failed.
+pub async fn boot(
+    belongings: &mut Belongings,
+    scenario: Scenario,
+    timeout: Duration,
+    announcer: &Announcer,
+    ends: mpsc::Sender<String>,
+) -> Result<Arc<Lab>, Failure> {
+    announcer.step("looking for QEMU and the built parts");
+    let means = gather(&scenario, announcer).await?;
+    announcer.step(format!("making the network of {} guests", scenario.guests.len()));
+    let (plane, events) = build_network(belongings, &scenario, &means)?;
+    let journal = Arc::new(Journal::new());
+    announcer.step(format!("starting {} guests", scenario.guests.len()));
+    let guests = start_guests(belongings, &scenario, &means).await?;
+    let fleet =
+        Fleet::new(guests.iter().map(|guest| (guest.seat.clone(), guest.qmp.clone())).collect());
+    let on_overload = match scenario.time.overload {
+        Overload::Pause => OnOverload::Pause,
+        Overload::Report => OnOverload::Report,
+    };
+    let (policy, synchronizer) = Realtime::new(fleet.clone(), plane.clone(), events, on_overload);
+    belongings.tasks.spawn(policy.run());
+    let listener = metrics_listener(belongings, &scenario, announcer).await?;
+    let lab = Arc::new(Lab {
+        about: about(belongings, &scenario, &means, plane.facts().stamps),
+        seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
+        journal: journal.clone(),
+        first_pings: OnceLock::new(),
+        names: Arc::new(names(&scenario)),
+        datapath: plane,
+        synchronizer,
+        fleet: fleet.clone(),
+        scenario: RwLock::new(scenario),
+        since: Instant::now(),
+        phase: Mutex::new(Phase::Booting),
+        ends: ends.clone(),
+        changing: tokio::sync::Mutex::new(()),
+    });
+    serve(belongings, &lab, listener)?;
+    for guest in guests {
+        belongings.tasks.spawn(guest.live(journal.clone(), ends.clone()));
+    }
+    let started = chronotap::synchronizer::Guests::resume_all(&fleet).await;
+    started.map_err(|error| Failure::runtime(format!("guests do not start: {error}")))?;
+    ready::wait(&lab, belongings.dir.path(), timeout, announcer).await?;
+    announcer.step("first pings");
+    ready::ping_all(&lab).await;
+    lab.enter(Phase::Up);
+    Ok(lab)
+}
+
+async fn gather(scenario: &Scenario, announcer: &Announcer) -> Result<Means, Failure> {
+    let parts = Parts::locate();
+    let object = parts.path(Part::Programs)?;
+    let programs = fs::read(&object)
+        .map_err(|error| Failure::runtime(format!("cannot read {}: {error}", object.display())))?;
+    let user = RunAs::choose();
+    for guest in &scenario.guests {
+        // Opened again for each guest; here only so that what is missing is told at once.
+        Images::open(&guest.boot, &parts, &user)?;
+    }
+    let binary = Binary::find().await?;
+    let acceleration = Acceleration::choose(&binary, &user).await;
+    announcer.note(format!("QEMU {}: {}", binary.version(), acceleration.remark));
+    Ok(Means { binary, user, acceleration, parts, programs })
+}
+
+type Plane = (datapath::Datapath, mpsc::Receiver<datapath::Event>);
+
+/// Namespace, taps, programs, sockets, scheduler.
+fn build_network(
+    belongings: &mut Belongings,
+    scenario: &Scenario,
+    means: &Means,
+) -> Result<Plane, Failure> {
+    let netns = block_in_place(|| NetNs::create(&belongings.dir.netns()))?;
+    let netns = belongings.netns.insert(netns);
+    let settings: Vec<TapSettings> = tap_settings(scenario).collect();
+    belongings.taps = block_in_place(|| netns.run(|| Tap::create_all(&settings)))?
+        .map_err(crate::lab::LabError::from)?;
+    let ports = belongings.taps.iter().zip(&settings).map(|(tap, settings)| PortSettings {
+        ifindex: tap.index(),
+        name: tap.name().to_owned(),
+        mtu: settings.mtu,
+    });
+    let settings = datapath::Settings {
+        ports: ports.collect(),
+        plan: scenario.plan(),
+        object: means.programs.clone(),
+        tolerance: scenario.time.tolerance,
+        memory: MemoryLimits::default(),
+    };
+    let (plane, events) = block_in_place(|| netns.run(|| datapath::start(settings)))??;
+    belongings.datapath = Some(plane.clone());
+    Ok((plane, events))
+}
+
+fn tap_settings(scenario: &Scenario) -> impl Iterator<Item = TapSettings> {
+    let nics =
+        scenario.guests.iter().flat_map(|guest| guest.nics.iter().map(move |nic| (guest, nic)));
+    nics.map(|(guest, nic)| TapSettings {
+        name: format!("tap{}", nic.port.0),
+        alias: format!("{}:{}", guest.name, nic.name),
+        mtu: nic.mtu,
+    })
+}
+
+async fn start_guests(
+    belongings: &Belongings,
+    scenario: &Scenario,
+    means: &Means,
+) -> Result<Vec<Prepared>, Failure> {
+    let starts = (0..scenario.guests.len()).map(|index| start(belongings, scenario, means, index));
+    stream::iter(starts).buffered(STARTING_AT_ONCE).try_collect().await
+}
+
+async fn start(
+    belongings: &Belongings,
+    scenario: &Scenario,
+    means: &Means,
+    index: usize,
+) -> Result<Prepared, Failure> {
+    let guest = &scenario.guests[index];
+    let netns = belongings.netns.as_ref().expect("the network is built before the guests");
+    let directory = belongings.dir.guest(&guest.name)?;
+    let taps = guest.nics.iter().map(|nic| belongings.taps[nic.port.0 as usize].descriptor());
+    let taps = taps.collect::<Result<_, _>>().map_err(|error| {
+        Failure::runtime(format!("no descriptor for a tap of `{}`: {error}", guest.name))
+            .remedy("raise the limit of open files (`ulimit -n`)")
+    })?;
+    let launch = Launch {
+        binary: &means.binary,
+        user: &means.user,
+        accel: means.acceleration.accel,
+        lab: &scenario.name,
+        netns,
+        guest,
+        directory: &directory,
+        hosts: &scenario.hosts_of(guest),
+        images: &Images::open(&guest.boot, &means.parts, &means.user)?,
+        taps,
+    };
+    let running = block_in_place(|| spawn(launch))?;
+    Prepared::take_over(guest.clone(), running, &directory).await
+}
+
+async fn metrics_listener(
+    belongings: &mut Belongings,
+    scenario: &Scenario,
+    announcer: &Announcer,
+) -> Result<tokio::net::TcpListener, Failure> {
+    let wanted = scenario.metrics;
+    let failed = |error| {
+        Failure::runtime(format!("cannot serve metrics on {wanted}: {error}"))
+            .remedy("set another address with `[metrics] listen` in the topology file")
+    };
+    let listener = metrics::server::listen(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    if address != wanted {
+        announcer.note(format!("metrics are on {address}: {wanted} is taken"));
+    }
+    belongings.record.metrics = Some(address);
+    belongings.dir.write_record(&belongings.record)?;
+    Ok(listener)
+}
+
+/// Opens the control socket and answers scrapes.
+fn serve(
+    belongings: &mut Belongings,
+    lab: &Arc<Lab>,
+    metrics: tokio::net::TcpListener,
+) -> Result<(), Failure> {
+    let path = belongings.dir.control_socket();
+    let failed = |error| Failure::runtime(format!("cannot listen on {}: {error}", path.display()));
+    let socket = bind_socket(&path).map_err(failed)?;
+    // The directory is closed to others already; this is for who looks at the socket alone.
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    let socket = UnixListener::from_std(socket).map_err(failed)?;
+    belongings.tasks.spawn(routes::serve(socket, lab.clone()));
+    let scraped = lab.clone();
+    let render: metrics::server::Render = Arc::new(move || {
+        let lab = scraped.clone();
+        Box::pin(async move {
+            let scrape = status::scrape(&lab).await.map_err(|failure| failure.message)?;
+            scrape.render().map_err(|error| error.to_string())
+        })
+    });
+    belongings.tasks.spawn(metrics::server::serve(metrics, render));
+    Ok(())
+}
+
+fn about(
+    belongings: &Belongings,
+    scenario: &Scenario,
+    means: &Means,
+    stamps: StampSource,
+) -> api::status::Lab {
+    api::status::Lab {
+        name: scenario.name.to_string(),
+        topology: belongings.record.topology.clone(),
+        mode: describe::mode(scenario).into(),
+        seed: scenario.seed,
+        daemon_pid: belongings.record.daemon.pid,
+        version: env!("CARGO_PKG_VERSION").into(),
+        accelerator: means.acceleration.accel.to_string(),
+        stamp: describe::stamps(stamps).into(),
+        metrics: belongings.record.metrics,
+    }
+}
+
+fn names(scenario: &Scenario) -> Names {
+    Names {
+        lab: scenario.name.to_string(),
+        ports: tap_settings(scenario).map(|tap| tap.alias).collect(),
+        links: scenario.links.iter().map(|link| link.label.clone()).collect(),
+        switches: scenario.switches.iter().map(|switch| switch.name.to_string()).collect(),
+    }
+}

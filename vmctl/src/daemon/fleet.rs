@@ -1,0 +1,89 @@
+//! All guests at once: stopped together, started together, and how closely.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use chronotap::synchronizer::{Guests, GuestsError};
+use futures_util::future::join_all;
+
+use super::{describe::nanos, seat::Seat};
+use crate::{api::status::GuestState, qmp};
+
+/// The guests of a lab with their QMP connections.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    guests: Vec<(Arc<Seat>, qmp::Client)>,
+    skew_ns: AtomicU64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    Stop,
+    Cont,
+}
+
+impl Fleet {
+    /// A fleet of these guests.
+    pub fn new(guests: Vec<(Arc<Seat>, qmp::Client)>) -> Self {
+        Self { shared: Arc::new(Shared { guests, skew_ns: AtomicU64::new(0) }) }
+    }
+
+    /// Time between the first and the last guest's answer to the last order.
+    pub fn skew(&self) -> Duration {
+        Duration::from_nanos(self.shared.skew_ns.load(Ordering::Relaxed))
+    }
+
+    /// Gives every living guest an order, all at once.
+    async fn all(&self, order: Order) -> Result<(), GuestsError> {
+        let orders = self.shared.guests.iter().map(|(seat, qmp)| obey(seat, qmp, order));
+        let mut answered = Vec::with_capacity(self.shared.guests.len());
+        let mut disobeyed = Vec::new();
+        for outcome in join_all(orders).await {
+            match outcome {
+                Ok(at) => answered.extend(at),
+                Err(why) => disobeyed.push(why),
+            }
+        }
+        let (first, last) = (answered.iter().min(), answered.iter().max());
+        let skew = first.zip(last).map_or(Duration::ZERO, |(first, last)| *last - *first);
+        self.shared.skew_ns.store(nanos(skew), Ordering::Relaxed);
+        if disobeyed.is_empty() { Ok(()) } else { Err(GuestsError(disobeyed.join("; "))) }
+    }
+}
+
+impl Guests for Fleet {
+    async fn pause_all(&self) -> Result<(), GuestsError> {
+        self.all(Order::Stop).await
+    }
+
+    async fn resume_all(&self) -> Result<(), GuestsError> {
+        self.all(Order::Cont).await
+    }
+}
+
+/// When the guest had obeyed; `None` for one that is gone, which needs no order.
+async fn obey(seat: &Seat, qmp: &qmp::Client, order: Order) -> Result<Option<Instant>, String> {
+    if seat.state() == GuestState::Dead {
+        return Ok(None);
+    }
+    let outcome = match order {
+        Order::Stop => qmp.stop().await,
+        Order::Cont => qmp.cont().await,
+    };
+    match outcome {
+        Ok(()) => Ok(Some(Instant::now())),
+        // A QEMU that has hung up is about to end, which its seat will tell.
+        Err(qmp::QmpError::Closed(_)) => Ok(None),
+        Err(error) => Err(format!("`{}`: {error}", seat.name())),
+    }
+}

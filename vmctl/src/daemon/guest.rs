@@ -1,0 +1,146 @@
+//! One guest from its start to its end: who attends to it, and what is made of what it does.
+
+use std::{path::Path, process::ExitStatus, sync::Arc, time::Duration};
+
+use tokio::{
+    net::UnixStream,
+    sync::{broadcast::error::RecvError, mpsc},
+};
+
+use super::{agent, capped_log::CappedLog, console::Console, events::Journal, seat::Seat};
+use crate::{
+    api::{failure::Failure, status::GuestState},
+    qemu::{Process, Running},
+    qmp,
+    scenario::{Guest, OnExit},
+};
+
+/// What is kept of a guest's console, in bytes.
+const CONSOLE_KEPT: u64 = 8 << 20;
+
+/// How long QEMU may take to obey. A stop takes milliseconds; on a machine that is short of memory
+/// it may take seconds.
+const REPLY: Duration = Duration::from_secs(10);
+
+/// A guest whose QEMU runs and whose processors wait for their first `cont`.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Its seat.
+    pub seat: Arc<Seat>,
+    /// Its QMP connection.
+    pub qmp: qmp::Client,
+    process: Process,
+    agent: UnixStream,
+    log: std::path::PathBuf,
+}
+
+impl Prepared {
+    /// Takes over a QEMU that has just been started; its console goes to `directory`.
+    ///
+    /// # Errors
+    /// When QEMU ends or does not answer; with its last words.
+    pub async fn take_over(
+        guest: Guest,
+        mut running: Running,
+        directory: &Path,
+    ) -> Result<Self, Failure> {
+        let qmp = match connect(&mut running).await {
+            Ok(qmp) => qmp,
+            Err(why) => return Err(stillborn(guest.name.as_str(), &why, &running)),
+        };
+        let Running { process, console, exec, log, .. } = running;
+        let console_log = CappedLog::open(directory.join("console.log"), CONSOLE_KEPT);
+        let console_log = console_log.map_err(|error| {
+            Failure::runtime(format!("cannot log the console of `{}`: {error}", guest.name))
+        })?;
+        let console = Console::start(console, console_log);
+        let seat = Arc::new(Seat::new(guest, process.id().pid, console));
+        Ok(Self { seat, qmp, process, agent: exec, log })
+    }
+
+    /// Attends to the guest until its QEMU ends; then says through `ended` whether the lab is to
+    /// end with it. Dropping the future kills QEMU.
+    pub async fn live(self, journal: Arc<Journal>, ended: mpsc::Sender<String>) {
+        let Self { seat, qmp, mut process, agent, log } = self;
+        let status = tokio::select! {
+            status = process.ended() => status,
+            () = agent::attend(Arc::clone(&seat), agent, Arc::clone(&journal)) => return,
+            () = follow(&seat, qmp.events(), &journal) => return,
+        };
+        let end = epitaph(&seat, status, &log);
+        journal.record(&end);
+        seat.update(|life| {
+            life.session = None;
+            life.state = GuestState::Dead;
+        });
+        if seat.guest.on_exit == OnExit::End {
+            // A full or closed channel means that the lab is ending already.
+            drop(ended.try_send(format!("{end}, and the topology says on_exit = \"end\"")));
+        }
+    }
+}
+
+async fn connect(running: &mut Running) -> Result<qmp::Client, String> {
+    let limits = qmp::Limits { reply: REPLY, ..qmp::Limits::default() };
+    tokio::select! {
+        connected = qmp::Client::connect(&running.qmp, limits) => {
+            connected.map_err(|error| error.to_string())
+        }
+        ended = running.process.ended() => Err(match ended {
+            Ok(status) => format!("QEMU ended at once ({status})"),
+            Err(error) => format!("QEMU cannot be waited for: {error}"),
+        }),
+    }
+}
+
+fn stillborn(name: &str, why: &str, running: &Running) -> Failure {
+    let words = running.last_words().unwrap_or_default();
+    Failure::runtime(format!("guest `{name}` did not start: {why}"))
+        .log(words.lines().map(str::to_owned).collect())
+}
+
+fn epitaph(seat: &Seat, status: std::io::Result<ExitStatus>, log: &Path) -> String {
+    let how = match status {
+        Ok(status) if status.success() => "powered off".to_owned(),
+        Ok(status) => format!("ended: {status}"),
+        Err(error) => format!("is lost: {error}"),
+    };
+    tracing::info!(guest = seat.name(), log = %log.display(), "QEMU's log");
+    format!("guest {} {how}", seat.name())
+}
+
+/// Follows QEMU's events until the connection closes; then waits for the process to end.
+async fn follow(
+    seat: &Seat,
+    mut events: tokio::sync::broadcast::Receiver<qmp::Event>,
+    journal: &Journal,
+) {
+    loop {
+        match events.recv().await {
+            Ok(event) => note(seat, &event, journal),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(guest = seat.name(), missed, "events of QEMU were missed");
+            }
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+fn note(seat: &Seat, event: &qmp::Event, journal: &Journal) {
+    match event.name.as_str() {
+        "STOP" => seat.update(|life| life.paused = true),
+        "RESUME" => seat.update(|life| life.paused = false),
+        "RESET" => {
+            journal.record(format!("guest {} reboots", seat.name()));
+            seat.update(|life| {
+                life.reboots += 1;
+                life.state = GuestState::Booting;
+                if let Some(session) = life.session.take() {
+                    session.close();
+                }
+            });
+        }
+        "GUEST_PANICKED" => journal.record(format!("guest {} panicked", seat.name())),
+        name => tracing::debug!(guest = seat.name(), name, "event of QEMU"),
+    }
+}

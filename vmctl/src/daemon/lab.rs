@@ -1,0 +1,211 @@
+//! A running lab, as the control API, the metrics and the daemon's main loop share it.
+
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard},
+    time::{Duration, Instant},
+};
+
+use chronotap::{
+    datapath::{Datapath, OrderError},
+    observation::Observation,
+    sim::DirectionId,
+    synchronizer::Synchronizer,
+};
+use tokio::sync::mpsc;
+
+use super::{events::Journal, fleet::Fleet, seat::Seat};
+use crate::{
+    api::{
+        self,
+        failure::Failure,
+        link::{Direction, LinkChange},
+        status::{Barrier, FirstPing, LabState},
+    },
+    metrics::Names,
+    scenario::{self, Scenario},
+};
+
+/// A lab that runs.
+pub struct Lab {
+    /// What it is.
+    pub about: api::status::Lab,
+    /// Its guests, in the topology's order.
+    pub seats: Vec<Arc<Seat>>,
+    /// What happened in it.
+    pub journal: Arc<Journal>,
+    /// The pings when it came up, once they are done.
+    pub first_pings: OnceLock<Vec<FirstPing>>,
+    /// What metrics belong to.
+    pub names: Arc<Names>,
+    pub(super) datapath: Datapath,
+    pub(super) synchronizer: Synchronizer,
+    pub(super) fleet: Fleet,
+    /// The topology, with its links as they are now.
+    pub(super) scenario: RwLock<Scenario>,
+    /// Since when virtual time runs.
+    pub(super) since: Instant,
+    pub(super) phase: Mutex<Phase>,
+    /// Takes the reason for which the lab is to end.
+    pub(super) ends: mpsc::Sender<String>,
+    /// Serializes changes of links: each starts from the result of the one before.
+    pub(super) changing: tokio::sync::Mutex<()>,
+}
+
+/// The lab's own life, pauses aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Guests are starting.
+    Booting,
+    /// It is up.
+    Up,
+    /// It is going down.
+    Stopping,
+}
+
+impl Lab {
+    /// What it is doing.
+    pub fn state(&self) -> LabState {
+        match *self.phase.lock().unwrap_or_else(PoisonError::into_inner) {
+            Phase::Stopping => LabState::Stopping,
+            _ if self.synchronizer.tally().paused => LabState::Paused,
+            Phase::Booting => LabState::Booting,
+            Phase::Up => LabState::Running,
+        }
+    }
+
+    /// Enters another phase.
+    pub fn enter(&self, phase: Phase) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+
+    /// Asks the main loop to take the lab down.
+    pub fn end(&self, reason: impl Into<String>) {
+        // A full channel means that it is ending already.
+        drop(self.ends.try_send(reason.into()));
+    }
+
+    /// The topology, with its links as they are now.
+    pub fn scenario(&self) -> RwLockReadGuard<'_, Scenario> {
+        self.scenario.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The guest called `name`.
+    ///
+    /// # Errors
+    /// Not found, with the names that there are.
+    pub fn seat(&self, name: &str) -> Result<&Arc<Seat>, Failure> {
+        self.seats.iter().find(|seat| seat.name() == name).ok_or_else(|| {
+            let names: Vec<&str> = self.seats.iter().map(|seat| seat.name()).collect();
+            Failure::not_found(format!("no guest `{name}` in lab `{}`", self.about.name))
+                .remedy(format!("guests are {}", names.join(", ")))
+        })
+    }
+
+    /// All counts of the data plane, and the host time since virtual time began.
+    ///
+    /// # Errors
+    /// When the data plane has stopped or does not answer.
+    pub async fn observe(&self) -> Result<(Box<Observation>, Duration), Failure> {
+        let observation = self.datapath.observe(Box::default()).await.map_err(order_failed)?;
+        Ok((observation, self.since.elapsed()))
+    }
+
+    /// Stops guests and virtual time.
+    ///
+    /// # Errors
+    /// Names the guest that did not stop.
+    pub async fn pause(&self) -> Result<Barrier, Failure> {
+        let before = self.synchronizer.tally().paused;
+        let paused = self.synchronizer.pause().await;
+        paused.map_err(|error| Failure::runtime(format!("not paused: {error}")))?;
+        if !before {
+            self.journal.record("paused");
+        }
+        self.barrier().await
+    }
+
+    /// Lets guests and virtual time go on.
+    ///
+    /// # Errors
+    /// Names the guest that did not go on.
+    pub async fn resume(&self) -> Result<Barrier, Failure> {
+        let before = self.synchronizer.tally().paused;
+        let resumed = self.synchronizer.resume().await;
+        resumed.map_err(|error| Failure::runtime(format!("not resumed: {error}")))?;
+        if before {
+            self.journal.record("resumed");
+        }
+        self.barrier().await
+    }
+
+    async fn barrier(&self) -> Result<Barrier, Failure> {
+        let (observation, _) = self.observe().await?;
+        Ok(Barrier {
+            state: self.state(),
+            skew_ns: super::describe::nanos(self.fleet.skew()),
+            virtual_seconds: super::status::virtual_time(&observation).as_secs_f64(),
+        })
+    }
+
+    /// Changes a link under traffic; returns its index.
+    ///
+    /// # Errors
+    /// Not found or usage; nothing has changed then.
+    pub async fn change_link(&self, name: &str, change: &LinkChange) -> Result<usize, Failure> {
+        let _one_at_a_time = self.changing.lock().await;
+        let found = self.find_link(name)?;
+        let pairs = change.set.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let parsed = scenario::LinkChange::parse(pairs).map_err(Failure::usage)?;
+        let ways = ways(change.direction, found.forward);
+        let index = found.id.0 as usize;
+        let profiles = {
+            let scenario = self.scenario();
+            parsed.apply(ways, &scenario.links[index].profiles).map_err(Failure::usage)?
+        };
+        for &way in ways {
+            let direction = DirectionId { link: found.id, way };
+            let profile = profiles[way as usize].clone();
+            self.datapath.set_profile(direction, profile).await.map_err(order_failed)?;
+        }
+        let label = {
+            let mut scenario = self.scenario.write().unwrap_or_else(PoisonError::into_inner);
+            scenario.links[index].profiles = profiles;
+            scenario.links[index].label.clone()
+        };
+        self.journal.record(format!("link {label} changed: {}", told(change)));
+        Ok(index)
+    }
+
+    /// A link by one of its names.
+    ///
+    /// # Errors
+    /// Not found, with what was probably meant.
+    pub fn find_link(&self, name: &str) -> Result<scenario::FoundLink, Failure> {
+        self.scenario().find_link(name).map_err(|unknown| {
+            Failure::not_found(unknown).remedy("`vmctl link show` lists all links")
+        })
+    }
+}
+
+/// The ways that `direction` means in a name whose forward way is `forward`.
+fn ways(direction: Direction, forward: chronotap::sim::Way) -> &'static [chronotap::sim::Way] {
+    use chronotap::sim::Way::{Backward, Forward};
+    match (direction, forward) {
+        (Direction::Both, _) => &[Forward, Backward],
+        (Direction::Forward, Forward) | (Direction::Backward, Backward) => &[Forward],
+        (Direction::Forward, Backward) | (Direction::Backward, Forward) => &[Backward],
+    }
+}
+
+fn told(change: &LinkChange) -> String {
+    let settings = change.set.iter().map(|(key, value)| format!("{key}={value}"));
+    settings.collect::<Vec<_>>().join(" ")
+}
+
+fn order_failed(error: OrderError) -> Failure {
+    match error {
+        OrderError::Silent => Failure::timeout(error)
+            .remedy("the host is badly overloaded; see `vmctl status` and the load of its cores"),
+        _ => Failure::runtime(error),
+    }
+}

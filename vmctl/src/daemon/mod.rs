@@ -1,0 +1,156 @@
+//! The process that holds a lab: boots it, serves its control socket, takes it down.
+//!
+//! ```text
+//! vmctl up ── leash, progress ──▶ run ── boot ── hold ── teardown
+//!                                            │
+//!                       guest, data plane, console, agent tasks; control API; metrics
+//! ```
+//! Whatever ends it, and however far it had come, what it made is taken away again in one place:
+//! [`Belongings::give_up`](belongings::Belongings::give_up). What `kill -9` leaves is for
+//! `vmctl down`.
+//!
+//! * `boot`: the steps up to a lab that answers. `ready`: waiting for guests, first pings.
+//! * `lab`, `seat`, `events`: what is known while it runs. `status`, `pairs`, [`describe`]: told.
+//! * `guest`, `agent`, `line`, `console`, `fleet`: one guest's attendants, and all guests at once.
+//! * `routes`, `exec`, `console_socket`, [`bounded`]: the control API.
+//! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
+
+mod agent;
+mod belongings;
+mod boot;
+pub mod bounded;
+mod capped_log;
+mod console;
+mod console_socket;
+pub mod describe;
+mod events;
+mod exec;
+mod failures;
+mod fleet;
+mod guest;
+mod lab;
+mod leash;
+mod line;
+mod pairs;
+mod ready;
+mod routes;
+mod seat;
+pub mod signals;
+mod status;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::{
+    api::{failure::Failure, progress::Progress},
+    cli::Daemon,
+    commands::topology,
+    lab::{LabRecord, Labs, StateDir},
+    scenario::Scenario,
+};
+use belongings::Belongings;
+use lab::{Lab, Phase};
+use leash::Announcer;
+use signals::Ending;
+
+/// Runs the daemon to its end. A failure is told to the `up` that waits for it, not returned.
+///
+/// # Errors
+/// When not even that was possible.
+pub fn run(args: &Daemon, lab: Option<&str>) -> Result<(), Failure> {
+    // Fails when we lead a session already, which is what is wanted.
+    let _ = rustix::process::setsid();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::runtime(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        let (announcer, writer) = Announcer::start();
+        let last = match live(args, lab, &announcer).await {
+            Ok(()) => Progress::Stopped,
+            Err(failure) => Progress::Failed(failure),
+        };
+        announcer.finish(last, writer).await;
+    });
+    runtime.shutdown_background();
+    Ok(())
+}
+
+async fn live(args: &Daemon, lab: Option<&str>, announcer: &Announcer) -> Result<(), Failure> {
+    let mut ending = Ending::listen()?;
+    let scenario = topology::load(&args.file, lab)?;
+    let (dir, record) = claim(args, &scenario, announcer)?;
+    let mut belongings = Belongings::new(dir, record);
+    let (ends, mut ended) = mpsc::channel(1);
+    let mut pulled = std::pin::pin!(leash::pulled());
+    let booted = tokio::select! {
+        booted = boot::boot(&mut belongings, scenario, args.timeout, announcer, ends) => booted,
+        () = &mut pulled => Err(interrupted()),
+        _ = ending.next() => Err(interrupted()),
+    };
+    let failure = match booted {
+        Ok(lab) => {
+            announcer.tell(Progress::Ready);
+            let reason = tokio::select! {
+                () = &mut pulled => "interrupted".to_owned(),
+                signal = ending.next() => format!("asked to by signal {signal}"),
+                Some(reason) = ended.recv() => reason,
+            };
+            stop(&lab, reason, announcer);
+            None
+        }
+        Err(failure) => Some(belongings.with_log(failure)),
+    };
+    announcer.step("taking the lab down");
+    let removed = belongings.give_up().await;
+    match failure {
+        // What went wrong first is what the user needs; the rest is in the message of `down`.
+        Some(failure) => Err(failure),
+        None => removed,
+    }
+}
+
+fn claim(
+    args: &Daemon,
+    scenario: &Scenario,
+    announcer: &Announcer,
+) -> Result<(StateDir, LabRecord), Failure> {
+    let dir = Labs::of_this_user()?.claim(&scenario.name)?;
+    log_to(&dir)?;
+    if !dir.leftovers().is_empty() {
+        announcer.note("cleaned up what a killed daemon had left");
+    }
+    let record = LabRecord::of_this_process(args.file.clone())
+        .map_err(|error| Failure::runtime(format!("cannot tell who we are: {error}")))?;
+    dir.write_record(&record)?;
+    Ok((dir, record))
+}
+
+/// From here on standard error is the lab's log. Panics land there too.
+fn log_to(dir: &StateDir) -> Result<(), Failure> {
+    let path = dir.daemon_log();
+    let failed = |error: std::io::Error| {
+        Failure::runtime(format!("cannot write {}: {error}", path.display()))
+    };
+    let log = std::fs::File::options().append(true).create(true).open(&path).map_err(failed)?;
+    rustix::stdio::dup2_stderr(&log).map_err(|errno| failed(errno.into()))?;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("VMCTL_LOG");
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    Ok(())
+}
+
+fn stop(lab: &Arc<Lab>, reason: String, announcer: &Announcer) {
+    lab.enter(Phase::Stopping);
+    lab.journal.record(format!("going down: {reason}"));
+    announcer.tell(Progress::Stopping(format!("lab {} goes down: {reason}", lab.about.name)));
+}
+
+fn interrupted() -> Failure {
+    Failure::runtime("interrupted while the lab was coming up")
+}

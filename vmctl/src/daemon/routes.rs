@@ -1,0 +1,148 @@
+//! The control API: HTTP on `control.sock`, which only the lab's owner can open.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{
+        DefaultBodyLimit, FromRequest, Path, Request, State, WebSocketUpgrade,
+        ws::{OnFailedUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, patch, post},
+};
+use tokio::net::UnixListener;
+
+use super::{bounded::Bounded, console_socket, exec, lab::Lab, status};
+use crate::api::{
+    BODY_LIMIT, channel::MESSAGE_LIMIT, failure::Failure, link::LinkChange, status::Link,
+};
+
+/// Connections served at once, consoles and commands included; more wait in the socket's queue.
+const CONNECTIONS: usize = 256;
+
+type Shared = State<Arc<Lab>>;
+type Answer<T> = Result<Json<T>, Refusal>;
+
+/// Serves the API until it is dropped.
+pub async fn serve(listener: UnixListener, lab: Arc<Lab>) {
+    let listener = Bounded::new(listener, CONNECTIONS);
+    if let Err(error) = axum::serve(listener, router(lab)).await {
+        tracing::error!(%error, "the control socket is no longer served");
+    }
+}
+
+fn router(lab: Arc<Lab>) -> Router {
+    Router::new()
+        .route("/v1/lab", get(async |State(lab): Shared| Json(lab.about.clone())))
+        .route("/v1/status", get(async |State(lab): Shared| answer(status::status(&lab).await)))
+        .route("/v1/links", get(links))
+        .route("/v1/links/{link}", get(link).merge(patch(change_link)))
+        .route("/v1/pause", post(async |State(lab): Shared| answer(lab.pause().await)))
+        .route("/v1/resume", post(async |State(lab): Shared| answer(lab.resume().await)))
+        .route("/v1/shutdown", post(shutdown))
+        .route("/v1/guests/{node}/exec", get(open_exec))
+        .route("/v1/guests/{node}/console", get(open_console))
+        .fallback(async || Refusal(Failure::not_found("no such request; see /v1/status")))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(lab)
+}
+
+async fn links(State(lab): Shared) -> Answer<Vec<Link>> {
+    let (observation, _) = lab.observe().await?;
+    Ok(Json(status::links(&lab, &observation)))
+}
+
+async fn link(State(lab): Shared, Path(name): Path<String>) -> Answer<Link> {
+    let index = lab.find_link(&name)?.id.0 as usize;
+    one_link(&lab, index).await
+}
+
+async fn change_link(
+    State(lab): Shared,
+    Path(name): Path<String>,
+    Body(change): Body<LinkChange>,
+) -> Answer<Link> {
+    let index = lab.change_link(&name, &change).await?;
+    one_link(&lab, index).await
+}
+
+async fn one_link(lab: &Lab, index: usize) -> Answer<Link> {
+    let (observation, _) = lab.observe().await?;
+    let link = status::links(lab, &observation).into_iter().nth(index);
+    link.map(Json).ok_or_else(|| Failure::runtime("the link is not observed").into())
+}
+
+async fn shutdown(State(lab): Shared) -> impl IntoResponse {
+    lab.end("asked to by the control API");
+    (StatusCode::ACCEPTED, Json(()))
+}
+
+async fn open_exec(
+    State(lab): Shared,
+    Path(node): Path<String>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Refusal> {
+    let session = lab.seat(&node)?.session()?;
+    Ok(socket(upgrade)?.on_upgrade(|socket| exec::serve(socket, session, node)))
+}
+
+async fn open_console(
+    State(lab): Shared,
+    Path(node): Path<String>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Refusal> {
+    let attached = lab.seat(&node)?.console.attach().ok_or_else(|| {
+        Failure::runtime(format!("guest `{node}` has ended"))
+            .remedy("its console.log is in the lab's state directory")
+    })?;
+    Ok(socket(upgrade)?.on_upgrade(|socket| console_socket::serve(socket, attached)))
+}
+
+fn socket(
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<WebSocketUpgrade<impl OnFailedUpgrade>, Refusal> {
+    let upgrade = upgrade
+        .map_err(|_| Failure::usage("this is a WebSocket; see the documentation of the API"))?;
+    Ok(upgrade
+        .max_message_size(MESSAGE_LIMIT)
+        .max_frame_size(MESSAGE_LIMIT)
+        .write_buffer_size(0)
+        .on_failed_upgrade(|error| tracing::debug!(%error, "a WebSocket was not opened")))
+}
+
+fn answer<T>(result: Result<T, Failure>) -> Answer<T> {
+    result.map(Json).map_err(Refusal)
+}
+
+/// A failure as an answer.
+struct Refusal(Failure);
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self(failure)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.kind.http_status());
+        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Json(self.0)).into_response()
+    }
+}
+
+/// A JSON body; one that is none is refused in our own words.
+struct Body<T>(T);
+
+impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        // curl's default content type is not JSON's; what counts is what the body is.
+        let bytes = bytes::Bytes::from_request(request, state).await;
+        let bytes = bytes.map_err(|error| Failure::usage(error.body_text()))?;
+        let parsed = serde_json::from_slice(&bytes);
+        Ok(Self(parsed.map_err(|error| Failure::usage(format!("the body is wrong: {error}")))?))
+    }
+}

@@ -1,0 +1,119 @@
+//! The lab's status out of one observation.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chronotap::{
+    observation::{DirectionObservation, Observation},
+    pacer,
+    sim::{Drops, Endpoint, VirtualInstant},
+};
+
+use super::{
+    describe::{self, nanos},
+    lab::Lab,
+    pairs,
+};
+use crate::{
+    api::{
+        failure::{Failure, chain},
+        status::{Lateness, Link, Status, Time, Way},
+    },
+    metrics::Scrape,
+    scenario,
+};
+
+/// Everything that `status` shows.
+///
+/// # Errors
+/// When the data plane does not answer.
+pub async fn status(lab: &Lab) -> Result<Status, Failure> {
+    let (observation, wall) = lab.observe().await?;
+    let tally = lab.synchronizer.tally();
+    let kernel = lab.datapath.kernel_counters().map_err(|error| Failure::runtime(chain(&error)))?;
+    Ok(Status {
+        lab: lab.about.clone(),
+        state: lab.state(),
+        time: Time {
+            virtual_seconds: virtual_time(&observation).as_secs_f64(),
+            wall_seconds: wall.as_secs_f64(),
+            user_pauses: tally.user_pauses,
+            overload_pauses: tally.overload_pauses,
+        },
+        lateness: lateness(&observation.lateness),
+        in_flight: observation.in_flight,
+        foreign: kernel.iter().map(|port| port.foreign).sum(),
+        guests: lab.seats.iter().map(|seat| seat.describe()).collect(),
+        links: links(lab, &observation),
+        pairs: pairs::pairs(&lab.scenario()),
+        first_pings: lab.first_pings.get().cloned().unwrap_or_default(),
+        events: lab.journal.recent(),
+    })
+}
+
+/// Every link with what it did.
+pub fn links(lab: &Lab, observation: &Observation) -> Vec<Link> {
+    let scenario = lab.scenario();
+    let ways = observation.directions.chunks(2);
+    scenario.links.iter().zip(ways).map(|(link, ways)| measured(link, ways, observation)).collect()
+}
+
+/// What a scrape of the metrics tells.
+///
+/// # Errors
+/// When the data plane does not answer.
+pub async fn scrape(lab: &Lab) -> Result<Scrape, Failure> {
+    let (observation, wall_time) = lab.observe().await?;
+    let tally = lab.synchronizer.tally();
+    let kernel = lab.datapath.kernel_counters().map_err(|error| Failure::runtime(chain(&error)))?;
+    Ok(Scrape {
+        names: lab.names.clone(),
+        kernel,
+        user_pauses: tally.user_pauses,
+        overload_pauses: tally.overload_pauses,
+        virtual_time: virtual_time(&observation),
+        wall_time,
+        observation: *observation,
+    })
+}
+
+/// Virtual time at an observation.
+pub fn virtual_time(observation: &Observation) -> Duration {
+    observation.at.map_or(Duration::ZERO, |at| at.saturating_since(VirtualInstant::ZERO))
+}
+
+fn lateness(lateness: &pacer::Lateness) -> Lateness {
+    let any = lateness.count() > 0;
+    let known = |span: Duration| any.then(|| nanos(span));
+    Lateness {
+        frames: lateness.count(),
+        p50_ns: known(lateness.quantile(0.5)),
+        p99_ns: known(lateness.quantile(0.99)),
+        max_ns: known(lateness.max()),
+    }
+}
+
+fn measured(link: &scenario::Link, ways: &[DirectionObservation], all: &Observation) -> Link {
+    let mut described = describe::link(link);
+    if let [forward, backward] = ways {
+        let [a, b] = link.ends.each_ref().map(|end| end.endpoint);
+        count(&mut described.forward, forward, b, all);
+        count(&mut described.backward, backward, a, all);
+    }
+    described
+}
+
+fn count(way: &mut Way, observed: &DirectionObservation, to: Endpoint, all: &Observation) {
+    let counters = &observed.counters;
+    way.sent_frames = counters.sent;
+    way.sent_bytes = counters.sent_bytes;
+    way.delivered_frames = counters.delivered;
+    way.delivered_bytes = counters.delivered_bytes;
+    way.copies = counters.copies;
+    way.dropped = by_reason(&counters.dropped);
+    way.measured_delay_ns = None;
+    let _ = (to, all);
+}
+
+fn by_reason(drops: &Drops) -> BTreeMap<String, u64> {
+    drops.iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect()
+}

@@ -1,0 +1,12 @@
+//! Metrics as Prometheus reads them.
+//!
+//! Every scrape asks the data plane for one observation, reads the kernel's counters, and renders
+//! both; nothing is counted twice and the data plane never waits for a scrape.
+//!
+//! * `scrape`: which metrics there are, and what they mean.
+//! * [`server`]: where they are served.
+
+mod scrape;
+pub mod server;
+
+pub use scrape::{Names, Scrape};

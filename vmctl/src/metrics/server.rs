@@ -1,0 +1,109 @@
+//! Where Prometheus finds the metrics: `GET /metrics` on a loopback address of the host.
+//!
+//! Loopback alone does not keep web pages out: a name that resolves to 127.0.0.1 makes a browser
+//! fetch from here (DNS rebinding). So requests must name the host by address or as `localhost`.
+
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tokio::net::TcpListener;
+
+use crate::daemon::bounded::Bounded;
+
+/// Scrapers that are served at once; more wait.
+const CONNECTIONS: usize = 8;
+
+/// How many ports after the wanted one are tried.
+const PORTS: u16 = 100;
+
+/// <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md#overall-structure>
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What renders a scrape.
+pub type Render =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, String>> + Send>> + Send + Sync>;
+
+/// Listens on `wanted`, or on the next free port after it.
+///
+/// # Errors
+/// When no port can be had.
+pub async fn listen(wanted: SocketAddr) -> io::Result<TcpListener> {
+    let ports = wanted.port()..=wanted.port().saturating_add(PORTS);
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for port in ports {
+        match TcpListener::bind(SocketAddr::new(wanted.ip(), port)).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
+            other => return other,
+        }
+    }
+    Err(last)
+}
+
+/// Serves scrapes until it is dropped.
+pub async fn serve(listener: TcpListener, render: Render) {
+    let router = Router::new()
+        .route("/metrics", get(scrape))
+        .with_state(render)
+        .layer(middleware::from_fn(only_local_names));
+    if let Err(error) = axum::serve(Bounded::new(listener, CONNECTIONS), router).await {
+        tracing::error!(%error, "metrics are no longer served");
+    }
+}
+
+async fn scrape(State(render): State<Render>) -> Response {
+    match render().await {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error).into_response(),
+    }
+}
+
+async fn only_local_names(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    if host.is_some_and(is_local) {
+        next.run(request).await
+    } else {
+        (StatusCode::MISDIRECTED_REQUEST, "ask by address or as localhost\n").into_response()
+    }
+}
+
+fn is_local(host: &str) -> bool {
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((v6, _)) => v6,
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    };
+    name == "localhost" || name.parse::<IpAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_and_localhost_are_local() {
+        let local = ["127.0.0.1:9464", "127.0.0.1", "localhost:9464", "[::1]:9464"];
+        assert!(local.into_iter().all(is_local));
+        assert!(!["evil.example", "127.0.0.1.evil.example:9464", ""].into_iter().any(is_local));
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_passed_over() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let taken = TcpListener::bind(any).await.expect("a port").local_addr().expect("bound");
+        let first = listen(taken).await.expect("that port is free again");
+        let second = listen(taken).await.expect("the next free port");
+        assert_ne!(first.local_addr().expect("bound"), second.local_addr().expect("bound"));
+    }
+}

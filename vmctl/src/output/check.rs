@@ -1,0 +1,87 @@
+//! `vmctl check`: what a topology file would build.
+
+use super::{
+    labs::or_dash,
+    table::{table, text},
+    text::{bytes, nanos, rate, share},
+};
+use crate::scenario::{Description, GuestDescription, LinkDescription, NicDescription};
+
+/// The plan as tables.
+pub fn render(plan: &Description) -> String {
+    let mut parts = vec![heading(plan), guests(&plan.guests)];
+    if !plan.links.is_empty() {
+        parts.push(links(&plan.links));
+    }
+    parts.join("\n\n")
+}
+
+fn heading(plan: &Description) -> String {
+    let switches = match plan.switches.as_slice() {
+        [] => "none".into(),
+        names => names.join(", "),
+    };
+    format!(
+        "lab {}: {}, seed {}; when releases are later than {}: {}\n\
+         metrics: http://{}/metrics; switches: {switches}",
+        plan.name,
+        plan.mode,
+        plan.seed,
+        nanos(plan.tolerance_ns),
+        plan.overload,
+        plan.metrics,
+    )
+}
+
+fn guests(guests: &[GuestDescription]) -> String {
+    let titles = ["guest", "kernel", "vcpus", "memory", "on exit", "nic", "address", "mac", "mtu"];
+    let mut table = table(&titles, &[2, 3, 8]);
+    for guest in guests {
+        let about = [
+            guest.name.clone(),
+            guest.kernel.clone(),
+            guest.vcpus.to_string(),
+            bytes(guest.memory_bytes),
+            guest.on_exit.into(),
+        ];
+        let mut nics = guest.nics.iter();
+        table.add_row(about.into_iter().chain(nic(nics.next())));
+        for other in nics {
+            table.add_row(std::iter::repeat_n(String::new(), 5).chain(nic(Some(other))));
+        }
+    }
+    text(&table)
+}
+
+fn nic(nic: Option<&NicDescription>) -> [String; 4] {
+    [
+        or_dash(nic.map(|nic| &nic.name)),
+        or_dash(nic.and_then(|nic| nic.address)),
+        or_dash(nic.map(|nic| nic.mac)),
+        or_dash(nic.map(|nic| nic.mtu_bytes)),
+    ]
+}
+
+fn links(links: &[LinkDescription]) -> String {
+    let titles = ["link", "way", "delay", "jitter", "rate", "loss", "queue"];
+    let mut table = table(&titles, &[2, 3, 4, 5, 6]);
+    for link in links {
+        let ways = if link.forward == link.backward {
+            vec![("both", &link.forward)]
+        } else {
+            vec![("forward", &link.forward), ("backward", &link.backward)]
+        };
+        for (name, way) in ways {
+            table.add_row([
+                link.label.clone(),
+                name.into(),
+                nanos(way.delay_ns),
+                nanos(way.jitter_ns),
+                or_dash(way.rate_bit_per_s.map(rate)),
+                share(way.loss),
+                super::links::queue(way.queue_bytes, way.queue_frames),
+            ]);
+        }
+    }
+    text(&table)
+}
