@@ -5,7 +5,7 @@ use std::str::FromStr;
 use chronotap::sim::{Profile, Way};
 
 use super::check::profiles::{check_limits, overlay, queue_limit};
-use crate::topology::{Diagnostics, LinkKeys, Loss, Spanned, parse_bursts};
+use crate::topology::{Diagnostics, LinkKeys, Loss, Spanned, parse_bursts, quote};
 use crate::units::{Ratio, UnitError, nearest};
 
 /// What is to change of a link; all else stays as it is.
@@ -18,7 +18,7 @@ pub struct LinkChange {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
     /// No parameter is called so.
-    #[error("a link has no parameter {key:?}{}", did_you_mean(.nearest.as_deref()))]
+    #[error("a link has no parameter {}{}", quote(key), did_you_mean(*.nearest))]
     UnknownKey {
         /// As given.
         key: String,
@@ -32,7 +32,7 @@ pub enum ChangeError {
         key: &'static str,
     },
     /// A value cannot be read, or lies beyond a limit.
-    #[error("invalid value {value:?} for `{key}`: {why}{}", help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default())]
+    #[error("invalid value {} for `{key}`: {why}{}", quote(value), in_brackets(.help.as_deref()))]
     Value {
         /// The parameter.
         key: &'static str,
@@ -53,6 +53,10 @@ fn did_you_mean(nearest: Option<&str>) -> String {
         Some(key) => format!("; did you mean `{key}`?"),
         None => format!("; the parameters are {}", LinkChange::KEYS.join(", ")),
     }
+}
+
+fn in_brackets(help: Option<&str>) -> String {
+    help.map(|help| format!(" ({help})")).unwrap_or_default()
 }
 
 impl LinkChange {

@@ -3,6 +3,7 @@
 use chronotap::sim::{LinkId, Way};
 
 use super::Scenario;
+use crate::topology::quote;
 use crate::units::nearest;
 
 /// A link, and which of its ways the name calls forward.
@@ -25,7 +26,7 @@ pub struct NoSuchLink {
 
 impl std::fmt::Display for NoSuchLink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "there is no link {:?}", self.name)?;
+        write!(f, "there is no link {}", quote(&self.name))?;
         match &self.nearest {
             Some(label) => write!(f, "; did you mean `{label}`?"),
             None => Ok(()),

@@ -9,10 +9,10 @@ pub const GUESTS: usize = 64;
 pub const SWITCHES: usize = 256;
 /// Links in a lab.
 pub const LINKS: usize = 1024;
-/// NICs of a guest: the slots that its PCI bus has to spare.
+/// NICs of a guest: half of the 32 slots of a PCI bus.
 pub const NICS: usize = 16;
 
-/// Memory of a guest in bytes. Below, Linux does not boot.
+/// Memory of a guest in bytes: from what a small kernel of one's own may do with.
 pub const MEMORY: RangeInclusive<u64> = 32 << 20..=1 << 40;
 /// Memory of a guest is a whole number of these.
 pub const MEMORY_STEP: u64 = 1 << 20;
@@ -40,7 +40,7 @@ pub const MTU_DEFAULT: u32 = 1500;
 pub const TOLERANCE: RangeInclusive<u64> = 10_000..=10 * NANOS;
 /// Tolerance where the file says none.
 pub const TOLERANCE_DEFAULT: Duration = Duration::from_millis(2);
-/// Memory where the file says none, in bytes: the built-in guest needs half of it.
+/// Memory where the file says none, in bytes.
 pub const MEMORY_DEFAULT: u64 = 256 << 20;
 
 /// How long a switch remembers an address, in ns: IEEE 802.1Q table 8-6, and down to a tenth of a

@@ -100,18 +100,17 @@ impl Diagnostics {
     /// How many of each severity are kept: more than anybody reads at once.
     pub const KEPT: usize = 20;
 
-    /// Adds one. The same mistake at the same place counts once: a bad default is one mistake,
-    /// however many links inherit it.
+    /// Adds one. A mistake that is kept already does not count again: a bad default is one
+    /// mistake, however many links inherit it.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if self.kept.contains(&diagnostic) {
-            return;
-        }
         let count = match diagnostic.severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
         };
-        *count += 1;
-        if *count <= Self::KEPT {
+        if *count >= Self::KEPT {
+            *count += 1;
+        } else if !self.kept.contains(&diagnostic) {
+            *count += 1;
             self.kept.push(diagnostic);
         }
     }
@@ -132,4 +131,22 @@ impl Diagnostics {
         self.kept.sort_by_key(place);
         self.kept
     }
+}
+
+/// A name from the file, fit for a message: in backquotes, without control characters, and cut
+/// where it is longer than any good name.
+pub fn quote(name: &str) -> String {
+    const LONGEST: usize = 48;
+    let mut shown = String::new();
+    for character in name.chars().take(LONGEST) {
+        match character {
+            // What escape_debug escapes besides the unprintable.
+            '"' | '\'' | '\\' => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
+        }
+    }
+    if name.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
 }

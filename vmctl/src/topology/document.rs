@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::reader::{Reader, in_order};
 use super::value::describe;
-use super::{Diagnostic, Diagnostics, Kind, Loss, Mode, OnExit, Overload, Spanned, schema};
+use super::{Diagnostic, Diagnostics, Kind, Loss, Mode, OnExit, Overload, Spanned, quote, schema};
 use crate::units::{Delay, QueueSize, RateLimit, Ratio, Size};
 
 /// A topology file as written.
@@ -153,11 +153,14 @@ impl Topology {
 pub(super) fn note_syntax(text: &str, errors: &[toml::de::Error], found: &mut Diagnostics) {
     for error in errors {
         let span = error.span().unwrap_or(text.len()..text.len());
-        let title = match error.message() {
-            "duplicate key" => "the same name is given twice",
-            _ => "this is not TOML",
+        let diagnostic = match error.message() {
+            "duplicate key" => {
+                let name = quote(text.get(span.clone()).unwrap_or_default());
+                Diagnostic::error(format!("{name} is given twice")).at(span, "given before")
+            }
+            message => Diagnostic::error("this is not TOML").at(span, message),
         };
-        found.push(Diagnostic::error(title).at(span, error.message()));
+        found.push(diagnostic);
     }
 }
 
@@ -219,7 +222,7 @@ fn read_nodes(file: &mut Reader<'_, '_>) -> Vec<Node> {
 }
 
 fn not_a_node(name: &Spanned<String>, span: Range<usize>, value: &DeValue<'_>) -> Diagnostic {
-    Diagnostic::error(format!("`node.{}` is a table", name.get_ref()))
+    Diagnostic::error(format!("node {} is a table", quote(name.get_ref())))
         .at(span, format!("expected a table, found {}", describe(value)))
         .help("each node is a table of its own, such as `[node.alice]`")
 }
@@ -256,7 +259,8 @@ fn read_interfaces(table: &DeTable<'_>, found: &mut Diagnostics) -> Vec<Interfac
     for (name, value) in in_order(table) {
         let DeValue::Table(keys) = value.get_ref() else {
             let label = format!("expected a table, found {}", describe(value.get_ref()));
-            let wrong = Diagnostic::error(format!("`interface.{name}` is a table"));
+            let wrong =
+                Diagnostic::error(format!("interface {} is a table", quote(name.get_ref())));
             found.push(wrong.at(value.span(), label).help("write `{ address = \"10.0.0.5/24\" }`"));
             continue;
         };
@@ -360,7 +364,8 @@ pub(super) fn read_bursts(
     let [good, bad] = ["loss_good", "loss_bad"].map(|key| loss.value::<Ratio>(key));
     let absent = ["model", "p", "r"].into_iter().find(|key| loss.raw(key).is_none());
     if let Some(key) = absent {
-        let missing = Diagnostic::error(format!("`loss` has no `{key}`")).at(span, "this table");
+        let missing = Diagnostic::error("invalid value for `loss`");
+        let missing = missing.at(span, format!("`{key}` is missing"));
         loss.found().push(missing.help(GILBERT_ELLIOTT));
     }
     let model = model?;

@@ -23,7 +23,7 @@ pub mod schema;
 mod source;
 mod value;
 
-pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity, quote};
 pub use document::{Interface, Link, LinkKeys, Metrics, Node, NodeKeys, Time, Topology};
 pub use report::Report;
 pub use source::Source;

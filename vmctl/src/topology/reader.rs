@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::schema::Table;
 use super::value::{Value, describe, spanned};
-use super::{Diagnostic, Diagnostics, Spanned};
+use super::{Diagnostic, Diagnostics, Spanned, quote};
 use crate::units::nearest;
 
 /// Reads the keys of one table. What cannot be read is noted and counts as absent.
@@ -80,10 +80,10 @@ fn unknown_key(key: &str, span: Range<usize>, schema: &'static Table) -> Diagnos
     let near = nearest(key, schema.keys.iter().copied());
     let keys: Vec<_> = schema.keys.iter().map(|key| format!("`{key}`")).collect();
     let (label, help) = match near {
-        Some(near) => (format!("unknown key; did you mean `{near}`?"), None),
-        None => ("unknown key".to_owned(), Some(format!("the keys are {}", keys.join(", ")))),
+        Some(near) => (format!("did you mean `{near}`?"), None),
+        None => (String::new(), Some(format!("the keys are {}", keys.join(", ")))),
     };
-    Diagnostic::error(format!("{} has no key {key:?}", schema.header))
+    Diagnostic::error(format!("unknown key {} {}", quote(key), schema.place()))
         .at(span, label)
         .maybe_help(help)
 }

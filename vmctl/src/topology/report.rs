@@ -73,7 +73,6 @@ impl Report {
         let mut group = Group::with_title(level.primary_title(found.title.as_str()));
         group = match &found.place {
             Some(place) => group.element(self.snippet(place, &found.context)),
-            None if self.source.text.is_empty() => group,
             None => group.element(Origin::path(self.path())),
         };
         if let Some(note) = &found.note {
@@ -85,16 +84,23 @@ impl Report {
         renderer.render(&[group])
     }
 
-    fn snippet<'a>(
-        &'a self,
-        place: &'a Label,
-        context: &'a [Label],
-    ) -> Snippet<'a, Annotation<'a>> {
-        let annotate = |kind: AnnotationKind, label: &'a Label| {
-            let text = (!label.text.is_empty()).then_some(label.text.as_str());
-            kind.span(within(&self.source.text, &label.span)).label(text)
+    /// The lines that the labels are on. Only these are handed on: the renderer maps every line
+    /// that it is given, for each mistake anew.
+    fn snippet<'a>(&'a self, place: &Label, context: &[Label]) -> Snippet<'a, Annotation<'a>> {
+        let text = self.source.text.as_str();
+        let spans: Vec<_> =
+            context.iter().chain([place]).map(|label| within(text, &label.span)).collect();
+        let first = spans.iter().map(|span| span.start).min().unwrap_or(0);
+        let last = spans.iter().map(|span| span.end).max().unwrap_or(0);
+        let start = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = text[last..].find('\n').map_or(text.len(), |length| last + length);
+        let annotate = |kind: AnnotationKind, label: &Label| {
+            let span = within(text, &label.span);
+            let remark = (!label.text.is_empty()).then(|| label.text.clone());
+            kind.span(span.start - start..span.end - start).label(remark)
         };
-        Snippet::source(self.source.text.as_str())
+        Snippet::source(&text[start..end])
+            .line_start(1 + text[..start].matches('\n').count())
             .path(self.path())
             .annotation(annotate(AnnotationKind::Primary, place))
             .annotations(context.iter().map(|label| annotate(AnnotationKind::Context, label)))

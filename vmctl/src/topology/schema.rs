@@ -10,6 +10,17 @@ pub struct Table {
     pub keys: &'static [&'static str],
 }
 
+impl Table {
+    /// Where its keys stand, for messages.
+    pub fn place(&self) -> String {
+        if self.header == FILE.header {
+            "at the top of the file".to_owned()
+        } else {
+            format!("in `{}`", self.header)
+        }
+    }
+}
+
 /// The top level.
 pub const FILE: Table = Table {
     header: "top level",

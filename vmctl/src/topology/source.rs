@@ -34,7 +34,7 @@ impl Source {
     /// If it is longer than [`Self::MAX_BYTES`] or not UTF-8.
     pub fn from_octets(path: &Path, octets: Vec<u8>) -> Result<Self, Box<Report>> {
         if octets.len() as u64 > Self::MAX_BYTES {
-            return Err(refuse(path, String::new(), too_long(path)));
+            return Err(refuse(path, String::new(), too_long()));
         }
         match String::from_utf8(octets) {
             Ok(text) => Ok(Self { path: path.to_owned(), text }),
@@ -50,7 +50,7 @@ fn octets(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Box<Report> {
-    let title = format!("cannot read `{}`: {}", path.display(), reason(error));
+    let title = format!("cannot read the topology file: {}", reason(error));
     let help = match error.kind() {
         io::ErrorKind::NotFound => {
             Some("give the path of a topology file, such as examples/pair.toml")
@@ -71,8 +71,8 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-fn too_long(path: &Path) -> Diagnostic {
-    Diagnostic::error(format!("`{}` is too long to be a topology file", path.display()))
+fn too_long() -> Diagnostic {
+    Diagnostic::error("the file is too long to be a topology file")
         .note(format!("a topology file has at most {} KiB", Source::MAX_BYTES >> 10))
 }
 

@@ -224,9 +224,10 @@ fn bare<T: std::str::FromStr<Err = UnitError>>(number: &str) -> Result<T, Refusa
 /// A value written without quotes needs them as well as the unit.
 fn quoted(error: UnitError) -> UnitError {
     match error {
-        UnitError::NoUnit { suggestion, units } => {
-            UnitError::NoUnit { suggestion: format!("\"{suggestion}\""), units }
-        }
+        UnitError::NoUnit { suggestions, fraction } => UnitError::NoUnit {
+            suggestions: suggestions.iter().map(|text| format!("\"{text}\"")).collect(),
+            fraction: fraction.map(|text| format!("\"{text}\"")),
+        },
         other => other,
     }
 }

@@ -3,14 +3,6 @@
 /// The text is not a quantity of the kind asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
-    /// There is no text.
-    #[error("expected a {kind}, such as `{example}`")]
-    Empty {
-        /// `delay`, `rate`, …
-        kind: &'static str,
-        /// A good value.
-        example: &'static str,
-    },
     /// It does not start with a decimal number.
     #[error("expected a {kind}, such as `{example}`")]
     NoNumber {
@@ -28,10 +20,10 @@ pub enum UnitError {
     /// It is a bare number.
     #[error("the unit is missing")]
     NoUnit {
-        /// The number with the most likely unit.
-        suggestion: String,
-        /// All units of the kind.
-        units: String,
+        /// The number with the usual units.
+        suggestions: Vec<String>,
+        /// What it would be as a fraction of the whole.
+        fraction: Option<String>,
     },
     /// Its unit is none of this kind's.
     #[error("`{found}` is not a unit of a {kind}")]
@@ -53,7 +45,7 @@ pub enum UnitError {
         /// The two meanings.
         why: &'static str,
         /// How to write either.
-        suggestion: String,
+        suggestions: [String; 2],
     },
     /// It is not a whole number of base units.
     #[error("a {kind} is a whole number of {base}")]
@@ -64,7 +56,7 @@ pub enum UnitError {
         base: &'static str,
     },
     /// It exceeds what the type holds.
-    #[error("the greatest {kind} is `{most}`")]
+    #[error("the greatest {kind} is {most}")]
     TooLarge {
         /// `delay`, `rate`, …
         kind: &'static str,
@@ -77,15 +69,26 @@ impl UnitError {
     /// What to write instead, as a sentence without a full stop.
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::NoUnit { suggestion, units } => {
-                Some(format!("write `{suggestion}`; the units are {units}"))
+            Self::NoUnit { suggestions, fraction } => {
+                let fraction = fraction.as_ref();
+                let otherwise = fraction.map(|text| format!("; if a fraction was meant, `{text}`"));
+                Some(format!("write {}{}", either(suggestions), otherwise.unwrap_or_default()))
             }
-            Self::UnknownUnit { suggestion: Some(suggestion), units, .. } => {
-                Some(format!("did you mean `{suggestion}`? The units are {units}"))
+            Self::UnknownUnit { suggestion: Some(suggestion), .. } => {
+                Some(format!("did you mean `{suggestion}`?"))
             }
             Self::UnknownUnit { units, .. } => Some(format!("the units are {units}")),
-            Self::Ambiguous { suggestion, .. } => Some(format!("write {suggestion}")),
+            Self::Ambiguous { suggestions, .. } => Some(format!("write {}", either(suggestions))),
             _ => None,
         }
+    }
+}
+
+fn either(choices: &[String]) -> String {
+    let quoted: Vec<_> = choices.iter().map(|choice| format!("`{choice}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, first)) => format!("{} or {last}", first.join(", ")),
+        None => String::new(),
     }
 }

@@ -7,53 +7,53 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::UnitError;
-use super::quantity::{Ambiguity, Kind};
+use super::quantity::{Ambiguity, Kind, Unit, Use};
 
 const DELAY: Kind = Kind {
     name: "delay",
     base: "nanoseconds",
     example: "10ms",
-    usual: "ms",
+    usual: &["us", "ms", "s"],
+    fraction_of: None,
     units: &[
-        ("ns", 1),
-        ("us", 1_000),
-        ("ms", 1_000_000),
-        ("s", 1_000_000_000),
-        ("min", 60_000_000_000),
-        ("h", 3_600_000_000_000),
-        ("µs", 1_000),
-        ("μs", 1_000),
+        Unit("ns", 1, Use::Shown),
+        Unit("us", 1_000, Use::Shown),
+        Unit("ms", 1_000_000, Use::Shown),
+        Unit("s", 1_000_000_000, Use::Shown),
+        Unit("min", 60_000_000_000, Use::ShownWhole),
+        Unit("h", 3_600_000_000_000, Use::ShownWhole),
+        Unit("\u{b5}s", 1_000, Use::Alias),
+        Unit("\u{3bc}s", 1_000, Use::Alias),
     ],
-    displayed: 4,
     ambiguous: &[
         Ambiguity { unit: "m", why: "minutes or milliseconds", instead: ["min", "ms"] },
         Ambiguity { unit: "M", why: "minutes or milliseconds", instead: ["min", "ms"] },
     ],
-    most: u64::MAX,
+    most: 1_000_000 * 3_600_000_000_000,
 };
 
 const RATE: Kind = Kind {
     name: "rate",
     base: "bits per second",
     example: "100Mbit",
-    usual: "Mbit",
+    usual: &["kbit", "Mbit", "Gbit"],
+    fraction_of: None,
     units: &[
-        ("bit", 1),
-        ("kbit", 1_000),
-        ("Mbit", 1_000_000),
-        ("Gbit", 1_000_000_000),
-        ("Tbit", 1_000_000_000_000),
-        ("B/s", 8),
-        ("kB/s", 8_000),
-        ("MB/s", 8_000_000),
-        ("GB/s", 8_000_000_000),
-        ("bit/s", 1),
-        ("kbit/s", 1_000),
-        ("Mbit/s", 1_000_000),
-        ("Gbit/s", 1_000_000_000),
-        ("Tbit/s", 1_000_000_000_000),
+        Unit("bit", 1, Use::Shown),
+        Unit("kbit", 1_000, Use::Shown),
+        Unit("Mbit", 1_000_000, Use::Shown),
+        Unit("Gbit", 1_000_000_000, Use::Shown),
+        Unit("Tbit", 1_000_000_000_000, Use::Shown),
+        Unit("B/s", 8, Use::Listed),
+        Unit("kB/s", 8_000, Use::Listed),
+        Unit("MB/s", 8_000_000, Use::Listed),
+        Unit("GB/s", 8_000_000_000, Use::Listed),
+        Unit("bit/s", 1, Use::Alias),
+        Unit("kbit/s", 1_000, Use::Alias),
+        Unit("Mbit/s", 1_000_000, Use::Alias),
+        Unit("Gbit/s", 1_000_000_000, Use::Alias),
+        Unit("Tbit/s", 1_000_000_000_000, Use::Alias),
     ],
-    displayed: 5,
     // tc(8): `bps` is bytes per second; nearly everybody else means bits.
     ambiguous: &[
         per_second("bps", ["bit", "B/s"]),
@@ -71,7 +71,7 @@ const RATE: Kind = Kind {
         per_second("M", ["Mbit", "MB/s"]),
         per_second("G", ["Gbit", "GB/s"]),
     ],
-    most: u64::MAX,
+    most: 1_000_000_000_000_000_000,
 };
 
 const fn per_second(unit: &'static str, instead: [&'static str; 2]) -> Ambiguity {
@@ -82,19 +82,19 @@ const SIZE: Kind = Kind {
     name: "size",
     base: "bytes",
     example: "64KiB",
-    usual: "KiB",
+    usual: &["B", "KiB", "MiB"],
+    fraction_of: None,
     units: &[
-        ("B", 1),
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("TiB", 1 << 40),
-        ("kB", 1_000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
+        Unit("B", 1, Use::Shown),
+        Unit("KiB", 1 << 10, Use::ShownWhole),
+        Unit("MiB", 1 << 20, Use::ShownWhole),
+        Unit("GiB", 1 << 30, Use::ShownWhole),
+        Unit("TiB", 1 << 40, Use::ShownWhole),
+        Unit("kB", 1_000, Use::Listed),
+        Unit("MB", 1_000_000, Use::Listed),
+        Unit("GB", 1_000_000_000, Use::Listed),
+        Unit("TB", 1_000_000_000_000, Use::Listed),
     ],
-    displayed: 5,
     ambiguous: &[
         thousand("k", ["KiB", "kB"]),
         thousand("K", ["KiB", "kB"]),
@@ -103,7 +103,7 @@ const SIZE: Kind = Kind {
         thousand("G", ["GiB", "GB"]),
         thousand("T", ["TiB", "TB"]),
     ],
-    most: u64::MAX,
+    most: 1 << 60,
 };
 
 const fn thousand(unit: &'static str, instead: [&'static str; 2]) -> Ambiguity {
@@ -114,9 +114,9 @@ const RATIO: Kind = Kind {
     name: "ratio",
     base: "parts per billion",
     example: "0.1%",
-    usual: "%",
-    units: &[("%", 10_000_000), ("ppm", 1_000)],
-    displayed: 1,
+    usual: &["%"],
+    fraction_of: Some(1_000_000_000),
+    units: &[Unit("%", 10_000_000, Use::Shown), Unit("ppm", 1_000, Use::Listed)],
     ambiguous: &[],
     most: 1_000_000_000,
 };

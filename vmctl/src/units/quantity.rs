@@ -10,17 +10,32 @@ pub(super) struct Kind {
     pub base: &'static str,
     /// A good value.
     pub example: &'static str,
-    /// The unit to suggest for a bare number.
-    pub usual: &'static str,
-    /// Accepted units and their worth in base units. The first few, ascending, are those that
-    /// values are displayed in.
-    pub units: &'static [(&'static str, u64)],
-    /// How many of `units` are used for display.
-    pub displayed: usize,
-    /// Units that mean different things to different people: unit, why, and a unit for each meaning.
+    /// Units to offer for a bare number.
+    pub usual: &'static [&'static str],
+    /// What a bare 1 is worth to those who write this kind as a fraction.
+    pub fraction_of: Option<u64>,
+    /// Accepted units, ascending among those of the same use.
+    pub units: &'static [Unit],
+    /// Units that mean different things to different people.
     pub ambiguous: &'static [Ambiguity],
     /// The greatest value, in base units.
     pub most: u64,
+}
+
+/// A unit: its name, its worth in base units, and its use.
+pub(super) struct Unit(pub &'static str, pub u64, pub Use);
+
+/// What a unit is used for besides being read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Shows values, with a fraction if there is one.
+    Shown,
+    /// Shows values that are whole in it.
+    ShownWhole,
+    /// Stands in lists of the units.
+    Listed,
+    /// Nothing: another spelling.
+    Alias,
 }
 
 /// A unit that must be asked about.
@@ -40,38 +55,41 @@ impl Kind {
         if unit.is_empty() {
             return Err(self.no_unit(number));
         }
-        let worth = self.units.iter().find(|(name, _)| *name == unit).map(|&(_, worth)| worth);
-        self.exact(number, worth.ok_or_else(|| self.wrong_unit(number, unit))?)
+        match self.units.iter().find(|Unit(name, ..)| *name == unit) {
+            Some(Unit(_, worth, _)) => self.exact(number, *worth),
+            None => Err(self.wrong_unit(number, unit)),
+        }
     }
 
-    /// Writes a quantity given in base units: in the largest unit that is not greater than it.
+    /// Writes a quantity given in base units: in the largest unit that suits it.
     pub fn display(&self, value: u64) -> String {
-        let units = &self.units[..self.displayed];
-        let (name, worth) =
-            units.iter().rev().find(|(_, worth)| *worth <= value).unwrap_or(&units[0]);
+        let suits = |unit: &&Unit| match *unit {
+            Unit(_, worth, Use::Shown) => *worth <= value,
+            Unit(_, worth, Use::ShownWhole) => value != 0 && value.is_multiple_of(*worth),
+            _ => false,
+        };
+        let Unit(name, worth, _) = self.units.iter().rfind(suits).unwrap_or(&self.units[0]);
         let mut fraction = String::new();
         let mut rest = value % worth;
         while rest > 0 {
-            // 10 × rest may pass 2⁶⁴ for the largest units.
-            let tenfold = u128::from(rest) * 10;
-            fraction.push_str(&(tenfold / u128::from(*worth)).to_string());
-            rest = (tenfold % u128::from(*worth)) as u64;
+            // Ten times the rest fits: units that show fractions are worth at most 10^12.
+            rest *= 10;
+            fraction.push_str(&(rest / worth).to_string());
+            rest %= worth;
         }
         let point = if fraction.is_empty() { "" } else { "." };
         format!("{}{point}{fraction}{name}", value / worth)
     }
 
-    /// Every accepted unit, for messages.
+    /// The units, for messages.
     fn unit_list(&self) -> String {
-        let names: Vec<_> = self.units.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let listed = self.units.iter().filter(|Unit(.., used)| *used != Use::Alias);
+        let names: Vec<_> = listed.map(|Unit(name, ..)| format!("`{name}`")).collect();
         names.join(", ")
     }
 
     fn split<'a>(&self, text: &'a str) -> Result<(&'a str, &'a str), UnitError> {
         let Self { name: kind, example, .. } = *self;
-        if text.is_empty() {
-            return Err(UnitError::Empty { kind, example });
-        }
         if text.starts_with('-') {
             return Err(UnitError::Negative { kind });
         }
@@ -85,23 +103,22 @@ impl Kind {
     }
 
     fn no_unit(&self, number: &str) -> UnitError {
-        UnitError::NoUnit {
-            suggestion: format!("{}{}", brief(number), self.usual),
-            units: self.unit_list(),
-        }
+        let shown = brief(number);
+        let suggestions = self.usual.iter().map(|unit| format!("{shown}{unit}")).collect();
+        let fraction = self.fraction_of.and_then(|whole| self.exact(number, whole).ok());
+        UnitError::NoUnit { suggestions, fraction: fraction.map(|value| self.display(value)) }
     }
 
     fn wrong_unit(&self, number: &str, unit: &str) -> UnitError {
         let number = brief(number);
         if let Some(case) = self.ambiguous.iter().find(|case| case.unit == unit) {
-            let [a, b] = case.instead;
             return UnitError::Ambiguous {
                 found: unit.to_owned(),
                 why: case.why,
-                suggestion: format!("`{number}{a}` or `{number}{b}`"),
+                suggestions: case.instead.map(|instead| format!("{number}{instead}")),
             };
         }
-        let near = nearest(unit, self.units.iter().map(|(name, _)| *name));
+        let near = nearest(unit, self.units.iter().map(|Unit(name, ..)| *name));
         UnitError::UnknownUnit {
             kind: self.name,
             found: brief(unit).to_owned(),
@@ -114,6 +131,8 @@ impl Kind {
     fn exact(&self, number: &str, worth: u64) -> Result<u64, UnitError> {
         // 10^18 × 2^40 stays far below 2^128.
         const FRACTION_DIGITS: usize = 18;
+        // 10^19 passes every limit, whatever the unit.
+        const WHOLE_DIGITS: usize = 19;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
         let too_fine = UnitError::TooFine { kind: self.name, base: self.base };
@@ -122,11 +141,10 @@ impl Kind {
         }
         let scale = 10_u128.pow(fraction.len() as u32);
         let parts = decimal(fraction) * u128::from(worth);
-        if parts % scale != 0 {
+        if !parts.is_multiple_of(scale) {
             return Err(too_fine);
         }
-        // Nineteen digits fit in 64 bits; with more, the value exceeds any limit anyway.
-        let whole = if whole.len() > 19 { u128::from(u64::MAX) } else { decimal(whole) };
+        let whole = if whole.len() > WHOLE_DIGITS { u64::MAX.into() } else { decimal(whole) };
         let total = whole * u128::from(worth) + parts / scale;
         u64::try_from(total)
             .ok()
@@ -144,7 +162,7 @@ fn well_formed(number: &str) -> bool {
     }
 }
 
-/// The value of at most 19 digits; 0 of none.
+/// The value of a few digits; 0 of none.
 fn decimal(digits: &str) -> u128 {
     digits.bytes().fold(0, |value, digit| value * 10 + u128::from(digit - b'0'))
 }

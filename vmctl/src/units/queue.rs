@@ -53,17 +53,19 @@ fn frames(number: &str) -> Result<QueueSize, UnitError> {
 /// Says `queue` where the size's reader says `size`, and offers `frames` among the units.
 fn recast(error: UnitError) -> UnitError {
     match error {
-        UnitError::Empty { .. } => UnitError::Empty { kind: KIND, example: EXAMPLE },
         UnitError::NoNumber { .. } => UnitError::NoNumber { kind: KIND, example: EXAMPLE },
         UnitError::Negative { .. } => UnitError::Negative { kind: KIND },
-        UnitError::NoUnit { suggestion, .. } => {
-            UnitError::NoUnit { suggestion, units: UNITS.to_owned() }
+        UnitError::NoUnit { mut suggestions, fraction } => {
+            let number = suggestions.first().map(|first| first.trim_end_matches('B').to_owned());
+            suggestions.extend(number.map(|number| format!("{number} frames")));
+            UnitError::NoUnit { suggestions, fraction }
         }
         UnitError::UnknownUnit { found, suggestion, .. } => {
-            let packets = nearest(&found, ["frames", "packets", "pkts", "p"]);
-            let suggestion = packets.map(|_| "100 frames".to_owned()).or(suggestion);
+            let counted = nearest(&found, ["frames", "packets", "pkts"]);
+            let suggestion = counted.map(|_| "100 frames".to_owned()).or(suggestion);
             UnitError::UnknownUnit { kind: KIND, found, suggestion, units: UNITS.to_owned() }
         }
+        UnitError::TooLarge { most, .. } => UnitError::TooLarge { kind: KIND, most },
         other => other,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::super::{Ipv4Prefix, MacAddr};
 use super::links::Joined;
 use super::nodes::{Draft, Nodes};
-use crate::topology::{Diagnostic, Diagnostics, Interface, Kind, Spanned};
+use crate::topology::{Diagnostic, Diagnostics, Interface, Kind, Spanned, quote};
 use crate::units::nearest;
 
 /// The word for an interface without an address.
@@ -87,10 +87,11 @@ fn linked(
         return;
     }
     let label = match nearest(name, names) {
-        Some(near) => format!("no such interface; did you mean `{near}`?"),
-        None => "no such interface".to_owned(),
+        Some(near) => format!("did you mean `{near}`?"),
+        None => String::new(),
     };
-    let title = format!("no link ends at interface {name:?} of `{}`", node.written.name.get_ref());
+    let node = quote(node.written.name.get_ref());
+    let title = format!("no link ends at interface {} of {node}", quote(name));
     found.push(Diagnostic::error(title).at(interface.name.span(), label));
 }
 

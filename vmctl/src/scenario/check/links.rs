@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::super::{IfName, limits};
 use super::nodes::Nodes;
-use crate::topology::{self, Diagnostic, Diagnostics, Kind, Spanned, Topology};
+use crate::topology::{self, Diagnostic, Diagnostics, Kind, Spanned, Topology, quote};
 use crate::units::nearest;
 
 /// One end of a link, resolved.
@@ -53,8 +53,8 @@ fn resolve_both(
     let (a, b) = (resolve(a, nodes, found), resolve(b, nodes, found));
     let (a, b) = (a?, b?);
     if a.node == b.node {
-        let node = nodes.all[a.node].written.name.get_ref();
-        let own = Diagnostic::error(format!("a link from `{node}` to itself"));
+        let node = quote(nodes.all[a.node].written.name.get_ref());
+        let own = Diagnostic::error(format!("a link from {node} to itself"));
         let own = own.at(a.span.start..b.span.end, "both ends are at the same node");
         found.push(own.help("a link joins two nodes"));
         return None;
@@ -87,12 +87,9 @@ fn resolve(
 fn no_interface(end: &Spanned<String>, nodes: &Nodes<'_>) -> Diagnostic {
     let wrong = Diagnostic::error("an endpoint names a node and an interface");
     let wrong = wrong.at(end.span(), "expected `NODE:INTERFACE`");
-    let help = nodes.find(end.get_ref()).map(|node| {
-        let port = match nodes.all[node].kind {
-            Kind::Vm => "eth0",
-            Kind::Switch => "p1",
-        };
-        format!("write \"{}:{port}\"", end.get_ref())
+    let help = nodes.find(end.get_ref()).map(|node| match nodes.all[node].kind {
+        Kind::Vm => format!("write {}", quote(&format!("{}:eth0", end.get_ref()))),
+        Kind::Switch => format!("write {}", quote(&format!("{}:p1", end.get_ref()))),
     });
     wrong.maybe_help(help)
 }
@@ -102,7 +99,7 @@ fn unknown_node(node: &str, span: Range<usize>, nodes: &Nodes<'_>) -> Diagnostic
         Some(near) => (format!("no such node; did you mean `{near}`?"), None),
         None => ("no such node".to_owned(), Some("each node has a table `[node.NAME]`".to_owned())),
     };
-    Diagnostic::error(format!("a link ends at the unknown node {node:?}"))
+    Diagnostic::error(format!("a link ends at the unknown node {}", quote(node)))
         .at(span, label)
         .maybe_help(help)
 }
@@ -116,7 +113,8 @@ fn claim(
 ) {
     if let Some(first) = taken.insert((end.node, end.interface.clone()), end.span.clone()) {
         let node = nodes.all[end.node].written.name.get_ref();
-        let twice = Diagnostic::error(format!("two links end at `{node}:{}`", end.interface));
+        let interface = quote(&format!("{node}:{}", end.interface));
+        let twice = Diagnostic::error(format!("two links end at {interface}"));
         let twice = twice.at(end.span.clone(), "used again here").beside(first, "first used here");
         found.push(twice.help("an interface has one link; a switch joins more"));
     }
@@ -129,7 +127,8 @@ fn too_many_nics(joined: &[Joined], nodes: &Nodes<'_>, found: &mut Diagnostics) 
         nics[end.node] += 1;
         if node.kind == Kind::Vm && nics[end.node] == limits::NICS + 1 {
             let title = format!("a guest has at most {} interfaces", limits::NICS);
-            let label = format!("the first of `{}` beyond the limit", node.written.name.get_ref());
+            let name = quote(node.written.name.get_ref());
+            let label = format!("the first of {name} beyond the limit");
             found.push(Diagnostic::error(title).at(end.span.clone(), label));
         }
     }

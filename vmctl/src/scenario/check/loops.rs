@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::links::Joined;
 use super::nodes::Nodes;
-use crate::topology::{Diagnostic, Diagnostics, Kind, Topology};
+use crate::topology::{Diagnostic, Diagnostics, Kind, Topology, quote};
 
 /// Notes each link that closes a loop of switches.
 pub(super) fn check(
@@ -77,7 +77,7 @@ fn closed(
     first: usize,
     path: &[Step],
 ) -> Diagnostic {
-    let name = |node: usize| nodes.all[node].written.name.get_ref().as_str();
+    let name = |node: usize| quote(nodes.all[node].written.name.get_ref());
     let mut round = vec![name(first), name(link.ends[1].node)];
     round.extend(path.iter().map(|step| name(step.to)));
     let place = link.ends[0].span.start..link.ends[1].span.end;

@@ -29,15 +29,12 @@ pub(super) fn check(topology: &Topology, path: &Path, found: &mut Diagnostics) -
     interfaces::check(&nodes, &links, found);
     loops::check(topology, &nodes, &links, found);
     profiles::check(topology, found);
-    if found.errors() > 0 {
-        return None;
-    }
-    let mut wired = wiring::build(topology, nodes, &links);
+    let settings = settings.filter(|_| found.errors() == 0)?;
+    let mut wired = wiring::build(topology, settings.seed, nodes, &links);
     let fabric = Fabric::new(&wired.links, wired.switches.len());
     addresses::assign(topology, &mut wired, &fabric, found);
-    wiring::warn(topology, &wired, found);
-    let settings = settings.filter(|_| found.errors() == 0)?;
-    Some(Scenario {
+    wiring::warn(topology, &wired, &fabric, found);
+    (found.errors() == 0).then(|| Scenario {
         name: settings.name,
         seed: settings.seed,
         time: settings.time,

@@ -1,7 +1,10 @@
 //! Guests get their NICs, NICs their ports, links their ends. Everything here was checked before.
 
+use std::ops::Range;
+
 use chronotap::sim::{Endpoint, PortId, SwitchId};
 
+use super::super::fabric::Fabric;
 use super::super::{End, Guest, IfName, Link, MacAddr, Nic, Switch, limits, mac};
 use super::links::{Attachment, Joined};
 use super::nodes::{Draft, Nodes};
@@ -16,9 +19,8 @@ pub(super) struct Wired {
 }
 
 /// Puts the checked parts together.
-pub(super) fn build(topology: &Topology, nodes: Nodes<'_>, links: &[Joined]) -> Wired {
+pub(super) fn build(topology: &Topology, seed: u64, nodes: Nodes<'_>, links: &[Joined]) -> Wired {
     let nics = nics(nodes.all.len(), links);
-    let seed = topology.seed.as_ref().map_or(0, |seed| *seed.get_ref());
     let mut wired = Wired { guests: Vec::new(), switches: Vec::new(), links: Vec::new() };
     let mut places = Vec::with_capacity(nodes.all.len());
     let mut next_port = 0;
@@ -147,13 +149,33 @@ fn set_mtu(link: &Link, guests: &mut [Guest]) {
 }
 
 /// Warns of what is allowed and rarely meant.
-pub(super) fn warn(topology: &Topology, wired: &Wired, found: &mut Diagnostics) {
+pub(super) fn warn(topology: &Topology, wired: &Wired, fabric: &Fabric, found: &mut Diagnostics) {
     for guest in wired.guests.iter().filter(|guest| guest.nics.is_empty()) {
-        let Some(node) = topology.nodes.iter().find(|node| guest.name == **node.name.get_ref())
-        else {
-            continue;
-        };
         let alone = Diagnostic::warning(format!("no link ends at `{}`", guest.name));
-        found.push(alone.at(node.name.span(), "this guest has no interface"));
+        found.push(alone.at(written_at(topology, guest), "this guest has no interface"));
     }
+    let nics = wired.guests.iter().flat_map(|guest| guest.nics.iter().map(move |nic| (guest, nic)));
+    // Ports are numbered in this order.
+    let owners: Vec<_> = nics.collect();
+    for domain in fabric.domains() {
+        let mut ends = domain.iter().map(|port| owners[port.0 as usize]);
+        let Some(first) = ends.next() else { continue };
+        if let Some(other) = ends.find(|(_, nic)| nic.mtu != first.1.mtu) {
+            found.push(uneven(topology, first, other));
+        }
+    }
+}
+
+fn uneven(topology: &Topology, a: (&Guest, &Nic), b: (&Guest, &Nic)) -> Diagnostic {
+    let [a_end, b_end] = [a, b].map(|(guest, nic)| format!("`{}:{}`", guest.name, nic.name));
+    Diagnostic::warning(format!("{a_end} and {b_end} share a segment with different MTUs"))
+        .at(written_at(topology, b.0), format!("{b_end} takes {} bytes", b.1.mtu))
+        .beside(written_at(topology, a.0), format!("{a_end} takes {} bytes", a.1.mtu))
+        .note("switches do not fragment: what is too long for a guest is lost")
+}
+
+/// Where a guest's name is written.
+fn written_at(topology: &Topology, guest: &Guest) -> Range<usize> {
+    let node = topology.nodes.iter().find(|node| guest.name == **node.name.get_ref());
+    node.map(|node| node.name.span()).unwrap_or_default()
 }
