@@ -3,16 +3,16 @@
 //! The kernel itself runs the programs (BPF_PROG_TEST_RUN), on frames that never were on a wire.
 //! Without a context it lets them come in by the loopback interface, whose index is 1.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::{PerCpuArray, RingBuf, XskMap};
-use aya::programs::{ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
-use chronotap_common::counter::{Counter, PortCounters};
+use aya::maps::{RingBuf, XskMap};
+use aya::programs::{ProgramError, TestRun, TestRunOptions};
+use chronotap_common::SOCKETS;
+use chronotap_common::counter::PortCounters;
 use chronotap_common::diagnostic::INTERVAL_NS;
 use chronotap_common::stamp::FrameStamp;
-use chronotap_common::{CAPTURE, COUNTERS, GATE, SOCKETS};
+use chronotap_tests::programs::{self, growth};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::net::{AddressFamily, SocketType, socket};
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
@@ -46,18 +46,7 @@ struct Programs {
 
 impl Programs {
     fn load() -> Self {
-        let parts = std::env::var_os("CHRONOTAP_PARTS").map_or_else(
-            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/chronotap")),
-            PathBuf::from,
-        );
-        let object = parts.join("chronotap.bpf.o");
-        let octets = std::fs::read(&object).unwrap_or_else(|error| {
-            panic!("{}: {error}; `cargo xtask ebpf` builds it", object.display())
-        });
-        let mut ebpf = Ebpf::load(&octets).expect("the maps are created (needs CAP_BPF)");
-        capture_mut(&mut ebpf).load().expect("the verifier accepts capture");
-        gate_mut(&mut ebpf).load().expect("the verifier accepts gate");
-        Self { ebpf, _socket: None }
+        Self { ebpf: programs::load(), _socket: None }
     }
 
     fn with_socket() -> Self {
@@ -70,10 +59,7 @@ impl Programs {
     }
 
     fn counts(&self) -> PortCounters {
-        let map = self.ebpf.map(COUNTERS).expect("the map COUNTERS");
-        let counters = PerCpuArray::<_, PortCounters>::try_from(map).expect("COUNTERS' layout");
-        let per_cpu = counters.get(&LOOPBACK, 0).expect("the loopback's port has counts");
-        per_cpu.iter().copied().fold(PortCounters::default(), PortCounters::plus)
+        programs::counts(&self.ebpf, LOOPBACK)
     }
 
     /// Runs `capture` on `octets`; returns the verdict and what the frame has become, metadata
@@ -86,7 +72,7 @@ impl Programs {
             ctx_in: Some(context),
             ..TestRunOptions::new()
         };
-        let run = match capture_mut(&mut self.ebpf).test_run(options) {
+        let run = match programs::capture(&mut self.ebpf).test_run(options) {
             Ok(run) => run,
             Err(ProgramError::SyscallError(error)) if is_invalid(&error.io_error) => return None,
             Err(error) => panic!("the kernel runs capture: {error}"),
@@ -104,7 +90,7 @@ impl Programs {
 
     fn gate(&mut self, frame: &[u8]) -> u32 {
         let options = TestRunOptions { data_in: Some(frame), ..TestRunOptions::new() };
-        gate_mut(&mut self.ebpf).test_run(options).expect("the kernel runs gate").return_value
+        programs::gate(&mut self.ebpf).test_run(options).expect("the kernel runs gate").return_value
     }
 
     /// Lines in the log that nobody has read yet.
@@ -113,16 +99,6 @@ impl Programs {
         let mut ring = RingBuf::try_from(map).expect("the log is a ring buffer");
         std::iter::from_fn(|| ring.next().map(drop)).count()
     }
-}
-
-fn capture_mut(ebpf: &mut Ebpf) -> &mut Xdp {
-    let program = ebpf.program_mut(CAPTURE).expect("the object holds capture");
-    program.try_into().expect("capture is an XDP program")
-}
-
-fn gate_mut(ebpf: &mut Ebpf) -> &mut SchedClassifier {
-    let program = ebpf.program_mut(GATE).expect("the object holds gate");
-    program.try_into().expect("gate is a tc program")
 }
 
 fn is_invalid(error: &std::io::Error) -> bool {
@@ -181,12 +157,8 @@ fn admitted_frames() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn since(before: PortCounters, after: PortCounters) -> [(&'static str, u64); 7] {
-    Counter::ALL.map(|counter| (counter.name(), after.get(counter) - before.get(counter)))
-}
-
 fn expected(counts: PortCounters) -> [(&'static str, u64); 7] {
-    since(PortCounters::default(), counts)
+    growth(PortCounters::default(), counts)
 }
 
 fn monotonic_ns() -> u64 {
@@ -252,7 +224,7 @@ fn no_runt_passes_capture() {
         let runt = u64::from(run.is_some());
         let counts = PortCounters { runt, ..PortCounters::default() };
         assert_eq!(run.map_or(XDP_DROP, |(verdict, _)| verdict), XDP_DROP, "{name}: verdict");
-        assert_eq!(since(before, programs.counts()), expected(counts), "{name}: counts");
+        assert_eq!(growth(before, programs.counts()), expected(counts), "{name}: counts");
     }
 }
 
@@ -289,7 +261,7 @@ fn gate_drops_and_counts_everything() {
         let counts = PortCounters { foreign: 1, foreign_bytes, ..PortCounters::default() };
         let before = programs.counts();
         assert_eq!(programs.gate(&frame), TC_ACT_SHOT, "{name}: verdict");
-        assert_eq!(since(before, programs.counts()), expected(counts), "{name}: counts");
+        assert_eq!(growth(before, programs.counts()), expected(counts), "{name}: counts");
     }
 }
 
@@ -323,6 +295,6 @@ fn run_capture(programs: &mut Programs, case: &Case, room: usize) -> Vec<u8> {
     let before = programs.counts();
     let (verdict, out) = programs.capture(&case.frame, room);
     assert_eq!(verdict, case.verdict, "{}: verdict", case.name);
-    assert_eq!(since(before, programs.counts()), expected(case.counts), "{}: counts", case.name);
+    assert_eq!(growth(before, programs.counts()), expected(case.counts), "{}: counts", case.name);
     out
 }
