@@ -21,12 +21,13 @@ pub(super) struct Waiting {
     pub(super) done: VirtualInstant,
     /// Its luck with the jitter.
     pub(super) draw: u64,
-    pub(super) len: u64,
-    pub(super) lane: Lane,
     /// Arrival of the frame before it on its lane.
     pub(super) before: VirtualInstant,
-    /// Its sequence number and that of its copy. A lost frame has neither.
-    pub(super) flights: std::ops::Range<u64>,
+    pub(super) seq: u64,
+    pub(super) len: u32,
+    pub(super) lane: Lane,
+    /// How many arrive: none if it is lost, two if it is duplicated.
+    pub(super) frames: u8,
 }
 
 /// How much waits for a wire.
@@ -49,14 +50,14 @@ impl Backlog {
     /// Forgets the frames that are on the wire at `at`.
     pub(super) fn drain(&mut self, at: VirtualInstant) {
         while let Some(frame) = self.frames.pop_front_if(|frame| frame.done <= at) {
-            self.bytes -= frame.len;
+            self.bytes -= u64::from(frame.len);
         }
     }
 
     /// Whether one more frame of `len` octets may join.
-    pub(super) fn admits(&self, len: u64, limit: &QueueLimit) -> bool {
+    pub(super) fn admits(&self, len: u32, limit: &QueueLimit) -> bool {
         let Some(sending) = self.frames.front() else { return true };
-        let bytes = (self.bytes - sending.len).saturating_add(len);
+        let bytes = self.bytes - u64::from(sending.len) + u64::from(len);
         let frames = self.frames.len();
         frames < MOST_FRAMES
             && limit.bytes.is_none_or(|most| bytes <= most)
@@ -64,7 +65,7 @@ impl Backlog {
     }
 
     pub(super) fn join(&mut self, frame: Waiting) {
-        self.bytes += frame.len;
+        self.bytes += u64::from(frame.len);
         self.frames.push_back(frame);
     }
 
@@ -82,7 +83,7 @@ impl Backlog {
         let waiting = self.frames.iter().skip_while(|frame| frame.done <= at).skip(1);
         waiting.fold(BacklogSize::default(), |size, frame| BacklogSize {
             frames: size.frames + 1,
-            bytes: size.bytes + frame.len,
+            bytes: size.bytes + u64::from(frame.len),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! A link direction at work: its model, the frames on it, and what it has counted.
 
 use super::counters::{DirectionCounters, DropReason};
-use super::delivery::{Flight, Flights};
+use super::delivery::{Flight, Flights, Lane};
 use super::link::{Arrival, LinkDirection, Verdict};
 use super::payload::Payload;
 use super::plan::PortId;
@@ -34,9 +34,9 @@ impl<F: Payload> Direction<F> {
 
     /// Sends `frame` at `at`; gives its arrival unless it is dropped.
     pub(super) fn send(&mut self, at: VirtualInstant, frame: F) -> Option<VirtualInstant> {
-        let len = frame.octets().len();
+        let len = length(&frame);
         self.counters.sent += 1;
-        self.counters.sent_bytes += len as u64;
+        self.counters.sent_bytes += u64::from(len);
         match self.link.transmit(len, at) {
             Verdict::Drop(reason) => {
                 self.counters.dropped.count(reason);
@@ -50,28 +50,26 @@ impl<F: Payload> Direction<F> {
     pub(super) fn arrive(&mut self) -> Option<Flight<F>> {
         let flight = self.flights.pop()?;
         self.counters.delivered += 1;
-        self.counters.delivered_bytes += flight.frame.octets().len() as u64;
+        self.counters.delivered_bytes += u64::from(length(&flight.frame));
         Some(flight)
     }
 
     pub(super) fn set_profile(&mut self, profile: Profile, now: VirtualInstant) {
         let flights = &mut self.flights;
-        self.link.set_profile(profile, now, |lane, frames, due| {
-            frames.for_each(|seq| flights.retime(lane, seq, due));
-        });
+        self.link.set_profile(profile, now, |lane, seq, due| flights.retime(lane, seq, due));
     }
 
     fn launch(&mut self, arrival: Arrival, mut frame: F) -> VirtualInstant {
-        let Arrival { due, lane, flights, flip } = arrival;
-        let copy = (flights.end - flights.start > 1).then(|| self.copy(&frame)).flatten();
+        let Arrival { due, lane, seq, twice, flip } = arrival;
+        let copy = twice.then(|| self.copy(&frame)).flatten();
         if let Some(bit) = flip {
             frame.octets_mut()[(bit / 8) as usize] ^= 1 << (bit % 8);
             self.counters.corrupted += 1;
         }
-        self.counters.reordered += u64::from(lane == super::delivery::Lane::Held);
-        self.flights.push(lane, Flight { due, seq: flights.start, frame });
+        self.counters.reordered += u64::from(lane == Lane::Held);
+        self.flights.push(lane, Flight { due, seq, frame });
         if let Some(frame) = copy {
-            self.flights.push(lane, Flight { due, seq: flights.start + 1, frame });
+            self.flights.push(lane, Flight { due, seq: seq + 1, frame });
         }
         due
     }
@@ -85,4 +83,9 @@ impl<F: Payload> Direction<F> {
         }
         copy
     }
+}
+
+/// No port takes frames beyond 64 KiB, so 32 bits hold any length.
+fn length<F: Payload>(frame: &F) -> u32 {
+    u32::try_from(frame.octets().len()).unwrap_or(u32::MAX)
 }

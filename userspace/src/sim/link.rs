@@ -16,10 +16,11 @@ use super::counters::DropReason;
 use super::delivery::Lane;
 use super::dice::Dice;
 use super::impairment::LossState;
+use super::pace::Pace;
 use super::plan::DirectionId;
 use super::profile::Profile;
-use super::rate::{WireTime, work};
-use super::time::{VirtualInstant, nanos};
+use super::rate::{Rate, WireTime, work};
+use super::time::VirtualInstant;
 
 /// What becomes of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +34,9 @@ pub(super) enum Verdict {
 pub(super) struct Arrival {
     pub(super) due: VirtualInstant,
     pub(super) lane: Lane,
-    /// Its sequence number and, if it arrives twice, that of the copy.
-    pub(super) flights: std::ops::Range<u64>,
+    pub(super) seq: u64,
+    /// Whether a copy, which has the next sequence number, arrives right behind it.
+    pub(super) twice: bool,
     /// The bit that is flipped on the way.
     pub(super) flip: Option<u64>,
 }
@@ -44,27 +46,29 @@ const NO_JITTER: u64 = 1 << 63;
 
 #[derive(Clone, Debug)]
 pub(super) struct LinkDirection {
-    profile: Profile,
-    dice: Dice,
-    loss: LossState,
+    pace: Pace,
     /// When the wire has sent all that it has accepted.
     free: WireTime,
     backlog: Backlog,
     /// The last arrival on each lane; the next is no earlier.
     last: [VirtualInstant; Lane::COUNT],
     next_seq: u64,
+    loss: LossState,
+    dice: Dice,
+    profile: Profile,
 }
 
 impl LinkDirection {
     pub(super) fn new(seed: u64, id: DirectionId, profile: Profile) -> Self {
         Self {
-            profile,
-            dice: Dice::new(seed, id),
-            loss: LossState::default(),
+            pace: Pace::of(&profile),
             free: WireTime::START,
             backlog: Backlog::default(),
             last: [VirtualInstant::ZERO; Lane::COUNT],
             next_seq: 0,
+            loss: LossState::default(),
+            dice: Dice::new(seed, id),
+            profile,
         }
     }
 
@@ -77,38 +81,33 @@ impl LinkDirection {
     }
 
     /// Sends a frame of `len` octets at `at`. Calls come in send order.
-    pub(super) fn transmit(&mut self, len: usize, at: VirtualInstant) -> Verdict {
-        let len = len as u64;
+    pub(super) fn transmit(&mut self, len: u32, at: VirtualInstant) -> Verdict {
         if !self.profile.up {
             return Verdict::Drop(DropReason::LinkDown);
         }
         let Some(done) = self.serialize(len, at) else {
             return Verdict::Drop(DropReason::QueueFull);
         };
-        let lost = self.loss.strikes(&self.profile.loss, &mut self.dice);
-        let draw = if self.profile.jitter.is_zero() { NO_JITTER } else { self.dice.draw() };
-        if lost {
-            self.wait(Waiting {
-                sent: at,
-                done,
-                draw,
-                len,
-                lane: Lane::Ordered,
-                before: done,
-                flights: 0..0,
-            });
+        let fate = self.cast(len);
+        let before = self.last[fate.lane as usize];
+        let due = self.arrival(done, fate.draw, fate.lane).max(before);
+        let seq = self.next_seq;
+        if self.pace.rate.is_some() {
+            let Fate { draw, lane, frames, .. } = fate;
+            self.backlog.join(Waiting { sent: at, done, draw, before, seq, len, lane, frames });
+        }
+        if fate.frames == 0 {
             return Verdict::Drop(DropReason::Loss);
         }
-        let lane = if self.dice.hit(self.profile.reorder) { Lane::Held } else { Lane::Ordered };
-        let twice = self.dice.hit(self.profile.duplicate);
-        let flights = self.number(1 + u64::from(twice));
-        let before = self.last[lane as usize];
-        let due = self.arrival(done, draw, lane).max(before);
-        self.last[lane as usize] = due;
-        self.wait(Waiting { sent: at, done, draw, len, lane, before, flights: flights.clone() });
-        let flip = self.dice.hit(self.profile.corrupt) && len > 0;
-        let flip = flip.then(|| self.dice.below(len * 8));
-        Verdict::Deliver(Arrival { due, lane, flights, flip })
+        self.last[fate.lane as usize] = due;
+        self.next_seq += u64::from(fate.frames);
+        Verdict::Deliver(Arrival {
+            due,
+            lane: fate.lane,
+            seq,
+            twice: fate.frames > 1,
+            flip: fate.flip,
+        })
     }
 
     /// Changes the profile at `now` and tells the new arrival of each frame that this moves.
@@ -119,20 +118,22 @@ impl LinkDirection {
         &mut self,
         profile: Profile,
         now: VirtualInstant,
-        moved: impl FnMut(Lane, std::ops::Range<u64>, VirtualInstant),
+        moved: impl FnMut(Lane, u64, VirtualInstant),
     ) {
         self.loss = self.loss.carried_over(&profile.loss);
-        let old = std::mem::replace(&mut self.profile, profile);
-        if timing(&old) != timing(&self.profile) {
+        self.profile = profile;
+        let pace = Pace::of(&self.profile);
+        if pace != self.pace {
+            let old = std::mem::replace(&mut self.pace, pace);
             self.reschedule(&old, now, moved);
         }
     }
 
     fn reschedule(
         &mut self,
-        old: &Profile,
+        old: &Pace,
         now: VirtualInstant,
-        mut moved: impl FnMut(Lane, std::ops::Range<u64>, VirtualInstant),
+        mut moved: impl FnMut(Lane, u64, VirtualInstant),
     ) {
         self.backlog.drain(now);
         // Fractions of a nanosecond are in units of the old rate: round them away.
@@ -141,19 +142,19 @@ impl LinkDirection {
         let mut backlog = std::mem::take(&mut self.backlog);
         for frame in backlog.iter_mut() {
             free = free.no_earlier_than(now.max(frame.sent));
-            if let Some(rate) = self.profile.rate {
+            if let Some(rate) = self.pace.rate {
                 free = free.after(self.work_left(frame, old, now), rate);
             }
             frame.done = free.rounded_up();
-            if !frame.flights.is_empty() {
+            if frame.frames > 0 {
                 let last = &mut last[frame.lane as usize];
                 frame.before = last.unwrap_or(frame.before);
                 let due = self.arrival(frame.done, frame.draw, frame.lane).max(frame.before);
                 *last = Some(due);
-                moved(frame.lane, frame.flights.clone(), due);
+                (frame.seq..).take(frame.frames.into()).for_each(|seq| moved(frame.lane, seq, due));
             }
         }
-        if self.profile.rate.is_none() {
+        if self.pace.rate.is_none() {
             backlog.clear();
         }
         (self.free, self.backlog) = (free, backlog);
@@ -163,52 +164,55 @@ impl LinkDirection {
     }
 
     /// What the wire still has to do for `frame`, which `old` has governed until `now`.
-    fn work_left(&self, frame: &Waiting, old: &Profile, now: VirtualInstant) -> u128 {
-        let rate = old.rate.map_or(0, |rate| rate.bits_per_second());
+    fn work_left(&self, frame: &Waiting, old: &Pace, now: VirtualInstant) -> u128 {
+        let rate = old.rate.map_or(0, Rate::bits_per_second);
         let until_done = frame.done.saturating_since(now).as_nanos();
         let left = until_done.saturating_mul(rate.into());
-        if left < work(frame.len + u64::from(old.overhead)) {
-            left
-        } else {
-            work(frame.len + u64::from(self.profile.overhead))
-        }
+        if left < work(old.octets(frame.len)) { left } else { work(self.pace.octets(frame.len)) }
     }
 
     /// Puts a frame on the wire; `None` if the queue for it is full.
-    fn serialize(&mut self, len: u64, at: VirtualInstant) -> Option<VirtualInstant> {
-        let Some(rate) = self.profile.rate else { return Some(at) };
+    fn serialize(&mut self, len: u32, at: VirtualInstant) -> Option<VirtualInstant> {
+        let Some(rate) = self.pace.rate else { return Some(at) };
         self.backlog.drain(at);
         if !self.backlog.admits(len, &self.profile.queue) {
             return None;
         }
-        let work = work(len + u64::from(self.profile.overhead));
-        self.free = self.free.no_earlier_than(at).after(work, rate);
+        self.free = self.free.no_earlier_than(at).after(work(self.pace.octets(len)), rate);
         Some(self.free.rounded_up())
     }
 
-    fn wait(&mut self, frame: Waiting) {
-        if self.profile.rate.is_some() {
-            self.backlog.join(frame);
+    /// Casts a frame's dice.
+    fn cast(&mut self, len: u32) -> Fate {
+        let Self { profile, dice, .. } = self;
+        let lost = self.loss.strikes(&profile.loss, dice);
+        let draw = if profile.jitter.is_zero() { NO_JITTER } else { dice.draw() };
+        if lost {
+            return Fate { draw, lane: Lane::Ordered, frames: 0, flip: None };
         }
+        let lane = if dice.hit(profile.reorder) { Lane::Held } else { Lane::Ordered };
+        let frames = 1 + u8::from(dice.hit(profile.duplicate));
+        let flip = dice.hit(profile.corrupt) && len > 0;
+        let flip = flip.then(|| dice.below(u64::from(len) * 8));
+        Fate { draw, lane, frames, flip }
     }
 
     /// When a frame arrives that is on the wire at `done`, but for the order on its lane.
     fn arrival(&self, done: VirtualInstant, draw: u64, lane: Lane) -> VirtualInstant {
         let held = match lane {
             Lane::Ordered => 0,
-            Lane::Held => nanos(self.profile.delay),
+            Lane::Held => self.pace.delay,
         };
-        done.later_by(self.profile.propagation(draw)).later_by(held)
-    }
-
-    fn number(&mut self, frames: u64) -> std::ops::Range<u64> {
-        let first = self.next_seq;
-        self.next_seq += frames;
-        first..self.next_seq
+        done.later_by(self.pace.propagation(draw)).later_by(held)
     }
 }
 
-/// The part of a profile that decides when frames arrive.
-fn timing(profile: &Profile) -> impl PartialEq {
-    (profile.rate, profile.overhead, profile.delay, profile.jitter)
+/// How a frame's dice fell.
+struct Fate {
+    /// For the jitter.
+    draw: u64,
+    lane: Lane,
+    /// How many arrive.
+    frames: u8,
+    flip: Option<u64>,
 }

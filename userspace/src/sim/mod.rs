@@ -11,6 +11,7 @@
 //! impairment  probabilities, loss models
 //! profile     the properties of one link direction
 //! plan        who is connected to whom
+//! pace        the part of a profile that a busy link needs
 //! backlog     what waits for a wire
 //! link        when a frame arrives, or why it does not
 //! delivery    the order of arrivals; queues of frames under way
@@ -34,6 +35,7 @@ mod heads;
 mod impairment;
 mod link;
 mod network;
+mod pace;
 mod payload;
 mod plan;
 mod profile;

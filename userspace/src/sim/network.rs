@@ -37,7 +37,9 @@ use super::time::VirtualInstant;
 pub struct Network<F> {
     /// By [`DirectionId::index`].
     directions: Vec<Direction<F>>,
-    ports: Vec<Port>,
+    /// The direction that leads away from each port.
+    exits: Vec<Option<u32>>,
+    port_drops: Vec<Drops>,
     switches: Vec<Switch>,
     /// First arrivals of the directions that lead to switches, and to ports.
     to_switches: Heads,
@@ -46,12 +48,6 @@ pub struct Network<F> {
     horizon: Option<VirtualInstant>,
     stragglers: u64,
     in_flight: usize,
-}
-
-#[derive(Debug, Default)]
-struct Port {
-    exit: Option<u32>,
-    dropped: Drops,
 }
 
 impl<F: Payload> Network<F> {
@@ -63,7 +59,8 @@ impl<F: Payload> Network<F> {
         plan.check()?;
         let mut network = Self {
             directions: Vec::with_capacity(plan.links.len() * 2),
-            ports: (0..plan.ports).map(|_| Port::default()).collect(),
+            exits: vec![None; plan.ports as usize],
+            port_drops: vec![Drops::default(); plan.ports as usize],
             switches: plan.switches.iter().map(Switch::new).collect(),
             to_switches: Heads::new(plan.links.len() * 2),
             to_ports: Heads::new(plan.links.len() * 2),
@@ -90,10 +87,9 @@ impl<F: Payload> Network<F> {
     /// # Panics
     /// If the plan has no such port.
     pub fn submit(&mut self, from: PortId, at: VirtualInstant, frame: F) {
-        let port = &mut self.ports[from.0 as usize];
-        match port.exit {
+        match self.exits[from.0 as usize] {
             Some(exit) => self.send(exit, at, frame),
-            None => port.dropped.count(DropReason::NotConnected),
+            None => self.port_drops[from.0 as usize].count(DropReason::NotConnected),
         }
     }
 
@@ -179,7 +175,7 @@ impl<F: Payload> Network<F> {
     /// # Panics
     /// If the plan has no such port.
     pub fn port_drops(&self, id: PortId) -> &Drops {
-        &self.ports[id.0 as usize].dropped
+        &self.port_drops[id.0 as usize]
     }
 
     /// How many frames are under way in the whole network.
@@ -197,7 +193,7 @@ impl<F: Payload> Network<F> {
     fn plug(&mut self, end: Endpoint, exit: u32) -> Target {
         match end {
             Endpoint::Port(port) => {
-                self.ports[port.0 as usize].exit = Some(exit);
+                self.exits[port.0 as usize] = Some(exit);
                 Target::Port(port)
             }
             Endpoint::Switch(SwitchId(switch)) => {

@@ -14,19 +14,22 @@ pub(super) type Address = u64;
 
 const WAYS: usize = 8;
 
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    address: Address,
-    seen: VirtualInstant,
-    port: u32,
-}
+/// No frame comes from the null address, so it marks a free place.
+const FREE: Address = 0;
 
-/// No frame comes from the null address: the switch does not learn it.
-const FREE: Entry = Entry { address: 0, seen: VirtualInstant::ZERO, port: 0 };
+/// Addresses that share a hash. Looking for one touches a single cache line.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Set {
+    addresses: [Address; WAYS],
+    seen: [VirtualInstant; WAYS],
+    ports: [u32; WAYS],
+}
 
 #[derive(Debug)]
 pub(super) struct AddressTable {
-    entries: Vec<Entry>,
+    sets: Vec<Set>,
+    /// How many places of each set are used.
     ways: usize,
     ageing: Duration,
 }
@@ -36,37 +39,49 @@ impl AddressTable {
     pub(super) fn new(size: usize, ageing: Duration) -> Self {
         let ways = size.min(WAYS);
         let sets = size.checked_div(ways).map_or(0, |sets| 1 << sets.ilog2());
-        Self { entries: vec![FREE; sets * ways], ways, ageing }
+        let seen = [VirtualInstant::ZERO; WAYS];
+        let free = Set { addresses: [FREE; WAYS], seen, ports: [0; WAYS] };
+        Self { sets: vec![free; sets], ways, ageing }
     }
 
     /// Notes that `address` was seen at `port`; tells whether a live address had to make room.
     pub(super) fn learn(&mut self, address: Address, port: u32, at: VirtualInstant) -> bool {
-        let ageing = self.ageing;
-        let set = self.set(address);
-        if let Some(known) = set.iter_mut().find(|entry| entry.address == address) {
-            *known = Entry { address, port, seen: known.seen.max(at) };
+        let Some(set) = self.set_of(address) else { return false };
+        let set = &mut self.sets[set];
+        if let Some(way) = set.place_of(address) {
+            set.ports[way] = port;
+            set.seen[way] = set.seen[way].max(at);
             return false;
         }
-        let oldest = set.iter_mut().min_by_key(|entry| (entry.address != FREE.address, entry.seen));
-        let Some(oldest) = oldest else { return false };
-        let evicted = oldest.address != FREE.address && at.saturating_since(oldest.seen) <= ageing;
-        *oldest = Entry { address, seen: at, port };
-        evicted
+        let way = set.oldest(self.ways);
+        let live = set.addresses[way] != FREE && at.saturating_since(set.seen[way]) <= self.ageing;
+        (set.addresses[way], set.seen[way], set.ports[way]) = (address, at, port);
+        live
     }
 
     /// The port at which `address` was seen last, unless that is too long ago.
-    pub(super) fn port_of(&mut self, address: Address, at: VirtualInstant) -> Option<u32> {
-        let ageing = self.ageing;
-        let entry = self.set(address).iter().find(|entry| entry.address == address)?;
-        (at.saturating_since(entry.seen) <= ageing).then_some(entry.port)
+    pub(super) fn port_of(&self, address: Address, at: VirtualInstant) -> Option<u32> {
+        let set = &self.sets[self.set_of(address)?];
+        let way = set.place_of(address).filter(|_| address != FREE)?;
+        (at.saturating_since(set.seen[way]) <= self.ageing).then_some(set.ports[way])
     }
 
-    fn set(&mut self, address: Address) -> &mut [Entry] {
-        let Some(sets) = self.entries.len().checked_div(self.ways) else { return &mut [] };
+    fn set_of(&self, address: Address) -> Option<usize> {
         // Fibonacci hashing (Knuth 6.4): the high bits of the product depend on all of the address.
         let hash = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let first = (hash as usize & (sets - 1)) * self.ways;
-        &mut self.entries[first..first + self.ways]
+        Some(hash as usize & self.sets.len().checked_sub(1)?)
+    }
+}
+
+impl Set {
+    fn place_of(&self, address: Address) -> Option<usize> {
+        self.addresses.iter().position(|&known| known == address)
+    }
+
+    /// A free place among the first `ways`, or else the one seen longest ago.
+    fn oldest(&self, ways: usize) -> usize {
+        let age = |way: &usize| (self.addresses[*way] != FREE, self.seen[*way]);
+        (0..ways).min_by_key(age).unwrap_or(0)
     }
 }
 
@@ -102,7 +117,9 @@ mod tests {
     fn never_holds_more_than_its_size() {
         for size in 0..70 {
             let mut table = AddressTable::new(size, SECOND);
-            (1..=1000).for_each(|address| drop(table.learn(address, 0, at(0))));
+            for address in 1..=1000 {
+                table.learn(address, 0, at(0));
+            }
             let known =
                 (1..=1000).filter(|&address| table.port_of(address, at(0)).is_some()).count();
             assert!(known <= size && known * 2 + WAYS > size, "{known} of {size}");
@@ -117,6 +134,11 @@ mod tests {
             assert_eq!(table.learn(1000 + flood, 3, at(flood)), flood >= 7);
             assert_eq!(table.port_of(1, at(flood)), Some(7));
         }
+    }
+
+    #[test]
+    fn the_null_address_is_never_known() {
+        assert_eq!(AddressTable::new(16, SECOND).port_of(0, at(0)), None);
     }
 
     #[test]
