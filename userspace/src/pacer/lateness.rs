@@ -4,6 +4,7 @@
 //! Recording is a shift and an addition; plain integers, since one thread writes and hands out
 //! copies.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Buckets per power of two, as a number of bits.
@@ -15,7 +16,7 @@ const MOST_BITS: u32 = 40;
 const BUCKETS: usize = ((MOST_BITS - FINE_BITS + 1) as usize) << FINE_BITS;
 
 /// A histogram of spans.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Lateness {
     buckets: Box<[u64; BUCKETS]>,
     count: u64,
@@ -91,6 +92,14 @@ impl Lateness {
         rest.count -= earlier.count;
         rest.sum_ns -= earlier.sum_ns;
         rest
+    }
+}
+
+impl fmt::Debug for Lateness {
+    /// Such as `1000 spans, p50 563µs, p99 1ms, max 1ms`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [median, p99] = [0.5, 0.99].map(|quantile| self.quantile(quantile));
+        write!(f, "{} spans, p50 {median:?}, p99 {p99:?}, max {:?}", self.count, self.max())
     }
 }
 
