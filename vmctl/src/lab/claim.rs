@@ -1,0 +1,127 @@
+//! A state directory that is ours: created, locked, cleared of what an earlier daemon left.
+//!
+//! The lock (flock(2)) is on the directory itself, so that it can neither be deleted from under its
+//! holder unnoticed nor outlive a killed one.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use super::error::{Attempt as _, LabError};
+use super::record::LabRecord;
+use super::root::{Labs, leads_to};
+use super::sweep::{self, Removed};
+use crate::scenario::{LabName, NodeName};
+
+/// The namespace's mount point in the state directory.
+pub(super) const NETNS: &str = "netns";
+/// The daemon's socket in the state directory.
+pub(super) const CONTROL: &str = "control.sock";
+/// Directory of the guests' directories: their names could collide with those of files beside them.
+const GUESTS: &str = "guests";
+
+/// A lab's state directory, owned by this process until it is dropped or removed.
+#[derive(Debug)]
+pub struct StateDir {
+    name: LabName,
+    path: PathBuf,
+    leftovers: Removed,
+    /// Open and locked.
+    _lock: File,
+}
+
+impl Labs {
+    /// Takes possession of a lab's state directory, which is then empty: what a daemon that died
+    /// had left there (processes, namespace, files) is taken away first.
+    ///
+    /// # Errors
+    /// [`LabError::Busy`] when another process owns it.
+    pub fn claim(&self, name: &LabName) -> Result<StateDir, LabError> {
+        let path = self.directory(name);
+        let lock = loop {
+            let directory = self.make(name)?;
+            if !try_lock(&directory, &path)? {
+                let holder = LabRecord::read(&path).map(|record| record.daemon.pid);
+                return Err(LabError::Busy { name: name.to_string(), holder });
+            }
+            // A `down` may have deleted it between the two steps above.
+            if leads_to(&path, &directory)? {
+                break directory;
+            }
+        };
+        let leftovers = sweep::empty(&path, name.as_str())?;
+        Ok(StateDir { name: name.clone(), path, leftovers, _lock: lock })
+    }
+}
+
+impl StateDir {
+    /// What an earlier daemon had left, taken away by [`Labs::claim`].
+    pub fn leftovers(&self) -> &Removed {
+        &self.leftovers
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the control socket goes.
+    pub fn control_socket(&self) -> PathBuf {
+        self.path.join(CONTROL)
+    }
+
+    /// Where the daemon's log goes.
+    pub fn daemon_log(&self) -> PathBuf {
+        self.path.join("daemon.log")
+    }
+
+    /// Where the network namespace is mounted.
+    pub fn netns(&self) -> PathBuf {
+        self.path.join(NETNS)
+    }
+
+    /// Writes `lab.json`, replacing an earlier one in one step.
+    ///
+    /// # Errors
+    /// As writing a file.
+    pub fn write_record(&self, record: &LabRecord) -> Result<(), LabError> {
+        record.write(&self.path)
+    }
+
+    /// Makes a guest's directory (0700), for its `qmp.sock`, `console.log` and `qemu.log`.
+    ///
+    /// # Errors
+    /// As making a directory.
+    pub fn guest(&self, guest: &NodeName) -> Result<PathBuf, LabError> {
+        let path = self.path.join(GUESTS).join(guest.as_str());
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.attempt("create", &path)?;
+        Ok(path)
+    }
+
+    /// Ends the lab: kills what still lives in its namespace (this process excepted), unmounts it,
+    /// removes the directory.
+    ///
+    /// # Errors
+    /// When a process outlives SIGKILL, or as unmounting and removing files.
+    pub fn remove(self) -> Result<Removed, LabError> {
+        remove(&self.path, self.name.as_str())
+    }
+}
+
+/// Empties and removes a state directory whose lock is held.
+pub(super) fn remove(path: &Path, name: &str) -> Result<Removed, LabError> {
+    let removed = sweep::empty(path, name)?;
+    fs::remove_dir(path).attempt("remove", path)?;
+    Ok(Removed { directory: true, ..removed })
+}
+
+/// Whether the lock could be had.
+pub(super) fn try_lock(directory: &File, path: &Path) -> Result<bool, LabError> {
+    match directory.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err::<_, io::Error>(error).attempt("lock", path),
+    }
+}
