@@ -1,0 +1,23 @@
+//! A client of the QEMU Machine Protocol: commands with replies, and events.
+//!
+//! ```text
+//! Client::execute ── line ──▶ writer task ──▶ socket ──▶ QEMU
+//!        ▲                                                │
+//!        └── oneshot per id ◀── reader task ◀── line ─────┘
+//!            broadcast      ◀───┘ (events, known or not)
+//! ```
+//!
+//! What QEMU says is not trusted to be well-formed, prompt, or short: lines are bounded, every
+//! command has a time limit, and a connection that breaks the protocol is closed with the reason,
+//! which every waiting and later command then gets.
+
+mod client;
+mod commands;
+mod connection;
+mod error;
+mod message;
+
+pub use client::{Client, Limits};
+pub use commands::Status;
+pub use error::QmpError;
+pub use message::{Event, Version};
