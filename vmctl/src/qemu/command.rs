@@ -1,0 +1,212 @@
+//! QEMU's command line for a guest. Pure: everything that it says was decided elsewhere.
+//!
+//! It holds for QEMU 7.2 and 10.0; what one of them does not know is asked of [`Binary`]. Texts that
+//! come from outside go through [`value`], because QEMU splits options at commas.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use std::os::fd::RawFd;
+
+use chronotap_guest::PORT_NAME;
+
+use super::accel::Accel;
+use super::binary::Binary;
+use crate::scenario::{Boot, Guest, LabName, Nic};
+
+/// Slots of q35's root bus that are free for NICs, by eight functions each: 0, 1 and 31 are taken
+/// by the chipset and the serial ports' controller.
+const FIRST_SLOT: usize = 2;
+const SLOTS: usize = 29;
+const FUNCTIONS: usize = 8;
+/// NICs that fit into a machine.
+pub(super) const MAX_NICS: usize = SLOTS * FUNCTIONS;
+/// Number of the descriptor set (`-add-fd`) that holds /dev/kvm.
+const KVM_SET: u32 = 1;
+/// The kernel's own words, before those of the user: where its console is; and a panic is a reset,
+/// which the lab hears of, where standing still would be silent.
+const KERNEL_WORDS: &str = "console=ttyS0 panic=-1";
+/// What a guest must not offload: XDP hands frames on without the marks that say what is unfinished
+/// in them. TCP dies of it, while ping works.
+const OFFLOADS: [&str; 12] = [
+    "csum",
+    "gso",
+    "host_tso4",
+    "host_tso6",
+    "host_ecn",
+    "host_ufo",
+    "guest_csum",
+    "guest_tso4",
+    "guest_tso6",
+    "guest_ecn",
+    "guest_ufo",
+    "ctrl_guest_offloads",
+];
+/// The same, of UDP, known since QEMU 8.2.
+const UDP_OFFLOADS: [&str; 3] = ["host_uso", "guest_uso4", "guest_uso6"];
+
+/// Numbers, in the QEMU process, of the descriptors that it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptors {
+    /// A listening socket for QMP.
+    pub qmp: RawFd,
+    /// A connected socket for the guest's first serial port.
+    pub console: RawFd,
+    /// A connected socket for the command port.
+    pub exec: RawFd,
+    /// One tap for each NIC, in the NICs' order.
+    pub taps: Vec<RawFd>,
+    /// The kernel image.
+    pub kernel: RawFd,
+    /// The RAM disk.
+    pub initrd: Option<RawFd>,
+    /// /dev/kvm, for a QEMU that takes it so.
+    pub kvm: Option<RawFd>,
+}
+
+/// A guest, seen as a machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine<'a> {
+    /// The lab that it is in.
+    pub lab: &'a LabName,
+    /// The guest.
+    pub guest: &'a Guest,
+    /// Names and addresses of all guests, for the built-in guest's `/etc/hosts`.
+    pub hosts: &'a [(Ipv4Addr, String)],
+    /// What runs its instructions.
+    pub accel: Accel,
+    /// Which QEMU it is for.
+    pub binary: &'a Binary,
+}
+
+impl Machine<'_> {
+    /// The arguments. The guest does not run until it gets `cont` over QMP (`-S`), so that all
+    /// guests of a lab can start together.
+    pub fn arguments(&self, fds: &Descriptors) -> Vec<String> {
+        let mut line = Line::default();
+        self.processor(fds, &mut line);
+        self.ports(fds, &mut line);
+        for (slot, (nic, tap)) in self.guest.nics.iter().zip(&fds.taps).enumerate() {
+            self.nic(slot, nic, *tap, &mut line);
+        }
+        self.kernel(fds, &mut line);
+        line.0
+    }
+
+    fn processor(&self, fds: &Descriptors, line: &mut Line) {
+        let Guest { name, memory, vcpus, .. } = self.guest;
+        let title = value(&format!("{}/{name}", self.lab));
+        line.add("-name", format!("guest={title},debug-threads=on"));
+        line.flag("-nodefaults").flag("-no-user-config").flag("-S");
+        line.add("-display", "none");
+        line.add("-msg", "timestamp=on");
+        line.add("-machine", "q35,hpet=on,vmport=off,usb=off,dump-guest-core=off");
+        line.0.extend(accelerator(self.accel, fds.kvm));
+        line.add("-smp", vcpus.to_string());
+        line.add("-m", format!("{}M", memory.div_ceil(1 << 20)));
+        // Guests must not see host time pass while they stand still.
+        line.add("-rtc", "base=utc,clock=vm");
+    }
+
+    fn ports(&self, fds: &Descriptors, line: &mut Line) {
+        line.add("-chardev", format!("socket,id=qmp,fd={},server=on,wait=off", fds.qmp));
+        line.add("-mon", "chardev=qmp,mode=control");
+        line.add("-chardev", format!("socket,id=console,fd={}", fds.console));
+        line.add("-serial", "chardev:console");
+        line.add("-chardev", format!("socket,id=exec,fd={}", fds.exec));
+        line.add("-device", "virtio-serial-pci,addr=1");
+        line.add("-device", format!("virtserialport,chardev=exec,name={PORT_NAME}"));
+    }
+
+    fn nic(&self, slot: usize, nic: &Nic, tap: RawFd, line: &mut Line) {
+        line.add("-netdev", format!("tap,id=net{slot},fd={tap},vhost=off"));
+        let (device, function) = (FIRST_SLOT + slot / FUNCTIONS, slot % FUNCTIONS);
+        let mut card = format!(
+            "virtio-net-pci,netdev=net{slot},mac={},addr={device:x}.{function},multifunction=on,\
+             host_mtu={},romfile=",
+            nic.mac, nic.mtu
+        );
+        let udp = if self.binary.knows_uso() { &UDP_OFFLOADS[..] } else { &[] };
+        for offload in OFFLOADS.iter().chain(udp) {
+            card.push_str(&format!(",{offload}=off"));
+        }
+        line.add("-device", card);
+    }
+
+    fn kernel(&self, fds: &Descriptors, line: &mut Line) {
+        line.add("-kernel", descriptor_path(fds.kernel));
+        if let Some(initrd) = fds.initrd {
+            line.add("-initrd", descriptor_path(initrd));
+        }
+        let words = match &self.guest.boot {
+            Boot::Kernel { append, .. } if !append.is_empty() => format!("{KERNEL_WORDS} {append}"),
+            _ => KERNEL_WORDS.to_owned(),
+        };
+        line.add("-append", words);
+        for (key, text) in self.configuration() {
+            // QEMU takes an empty string for none given.
+            if !text.is_empty() {
+                let text = value(&text);
+                line.add("-fw_cfg", format!("name=opt/org.chronotap/{key},string={text}"));
+            }
+        }
+    }
+
+    /// What the built-in guest reads from QEMU's firmware configuration device.
+    fn configuration(&self) -> [(&'static str, String); 3] {
+        let mut network = String::new();
+        for Nic { name, mac, mtu, address, .. } in &self.guest.nics {
+            let address = address.map_or_else(|| "-".to_owned(), |address| address.to_string());
+            // Writing to a String does not fail.
+            let _ = writeln!(network, "{name} {mac} {mtu} {address}");
+        }
+        let line = |(address, name): &(Ipv4Addr, String)| format!("{address} {name}\n");
+        let hosts = self.hosts.iter().map(line).collect();
+        [("hostname", self.guest.name.to_string()), ("network", network), ("hosts", hosts)]
+    }
+}
+
+/// The arguments that choose accelerator and CPU model.
+pub(super) fn accelerator(accel: Accel, kvm: Option<RawFd>) -> Vec<String> {
+    let mut line = Line::default();
+    match (accel, kvm) {
+        (Accel::Tcg, _) => {
+            line.add("-accel", "tcg").add("-cpu", "max");
+        }
+        // The TSC runs on while guests stand still; without `invtsc` Linux prefers kvm-clock, which
+        // does not.
+        (Accel::Kvm, None) => {
+            line.add("-accel", "kvm").add("-cpu", "host,invtsc=off");
+        }
+        (Accel::Kvm, Some(kvm)) => {
+            line.add("-add-fd", format!("fd={kvm},set={KVM_SET}"));
+            line.add("-accel", format!("kvm,device=/dev/fdset/{KVM_SET}"));
+            line.add("-cpu", "host,invtsc=off");
+        }
+    }
+    line.0
+}
+
+/// A path that opens the file behind a descriptor anew, whoever may walk to where it lies.
+pub(super) fn descriptor_path(descriptor: RawFd) -> String {
+    format!("/dev/fd/{descriptor}")
+}
+
+/// A text as the value of a QEMU option: a comma in it is doubled (qemu-system(1)).
+fn value(text: &str) -> String {
+    text.replace(',', ",,")
+}
+
+#[derive(Default)]
+struct Line(Vec<String>);
+
+impl Line {
+    fn flag(&mut self, flag: &str) -> &mut Self {
+        self.0.push(flag.to_owned());
+        self
+    }
+
+    fn add(&mut self, option: &str, value: impl Into<String>) -> &mut Self {
+        self.flag(option).0.push(value.into());
+        self
+    }
+}

@@ -1,0 +1,24 @@
+//! Stock QEMU: finding it, choosing how it runs guests, its command line, its process.
+//!
+//! QEMU gets everything that is worth guarding as an open descriptor: taps, its QMP listener, the
+//! guest's console and command port, kernel and RAM disk. It runs as a user who owns nothing, in
+//! the lab's network namespace, behind its own seccomp filter.
+
+mod accel;
+mod binary;
+mod command;
+mod error;
+mod images;
+mod process;
+mod sector;
+mod spawn;
+mod user;
+
+pub use accel::{Accel, Acceleration, NoKvm, probe_kvm};
+pub use binary::Binary;
+pub use command::{Descriptors, Machine};
+pub use error::QemuError;
+pub use images::Images;
+pub use process::Process;
+pub use spawn::{Launch, Running, spawn};
+pub use user::RunAs;

@@ -1,0 +1,166 @@
+//! Starting a guest's QEMU.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::net::UnixStream;
+use tokio::process::Command;
+use tokio::runtime::Handle;
+
+use super::accel::{Accel, DEVICE};
+use super::binary::Binary;
+use super::command::{Descriptors, MAX_NICS, Machine};
+use super::error::QemuError;
+use super::images::Images;
+use super::process::{Passed, Process, prepare};
+use super::user::RunAs;
+use crate::lab::{NetNs, bind_socket};
+use crate::scenario::{Guest, LabName};
+
+/// How much of the end of `qemu.log` is worth showing.
+const TAIL: u64 = 2048;
+
+/// Everything that a guest's QEMU is made from.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    /// Which QEMU.
+    pub binary: &'a Binary,
+    /// As whom.
+    pub user: &'a RunAs,
+    /// What runs the guest's instructions.
+    pub accel: Accel,
+    /// The lab.
+    pub lab: &'a LabName,
+    /// The lab's network namespace.
+    pub netns: &'a NetNs,
+    /// The guest.
+    pub guest: &'a Guest,
+    /// The guest's directory (see `StateDir::guest`).
+    pub directory: &'a Path,
+    /// Names and addresses for the built-in guest's `/etc/hosts`.
+    pub hosts: &'a [(Ipv4Addr, String)],
+    /// What it boots.
+    pub images: &'a Images,
+    /// A descriptor of a tap for each NIC, in the NICs' order.
+    pub taps: Vec<OwnedFd>,
+}
+
+/// A guest whose QEMU was started. It stands still until it gets `cont`.
+#[derive(Debug)]
+pub struct Running {
+    /// The process.
+    pub process: Process,
+    /// Where its QMP listens; reach it with [`crate::qmp::Client::connect`].
+    pub qmp: PathBuf,
+    /// The guest's first serial port.
+    pub console: UnixStream,
+    /// The guest's command port.
+    pub exec: UnixStream,
+    /// What QEMU says.
+    pub log: PathBuf,
+}
+
+impl Running {
+    /// The end of what QEMU said, for the message when it ended unexpectedly.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn last_words(&self) -> io::Result<String> {
+        let mut log = File::open(&self.log)?;
+        let length = log.metadata()?.len();
+        log.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut tail = Vec::new();
+        log.take(TAIL).read_to_end(&mut tail)?;
+        Ok(String::from_utf8_lossy(&tail).trim().to_owned())
+    }
+}
+
+/// Starts the guest's QEMU, stopped before the guest's first instruction.
+///
+/// Blocks for as long as a process takes to start. Must be called within a tokio runtime.
+///
+/// # Errors
+/// When the process cannot be made. What QEMU itself refuses it says in its log, and ends.
+///
+/// # Panics
+/// If the number of taps is not that of the guest's NICs, or outside of a tokio runtime.
+pub fn spawn(launch: Launch<'_>) -> Result<Running, QemuError> {
+    let guest = launch.guest;
+    assert_eq!(launch.taps.len(), guest.nics.len(), "a tap for each NIC of {}", guest.name);
+    if guest.nics.len() > MAX_NICS {
+        let (guest, found) = (guest.name.to_string(), guest.nics.len());
+        return Err(QemuError::TooManyNics { guest, found, limit: MAX_NICS });
+    }
+    let failed = |attempt| {
+        let guest = guest.name.to_string();
+        move |source| QemuError::Start { attempt, guest, source }
+    };
+    let (qmp, log) = (launch.directory.join("qmp.sock"), launch.directory.join("qemu.log"));
+    let (ours, theirs) = sockets(&qmp).map_err(failed("open sockets"))?;
+    let netns = launch.netns;
+    let mut command = command(launch, theirs, &log).map_err(failed("prepare QEMU"))?;
+    let runtime = Handle::current();
+    let child = netns.run(|| {
+        let _within = runtime.enter();
+        command.spawn()
+    })?;
+    let process = child.and_then(Process::new).map_err(failed("start QEMU"))?;
+    Ok(Running { process, qmp, console: ours.console, exec: ours.exec, log })
+}
+
+/// Our ends of what connects a QEMU to us.
+struct Ours {
+    console: UnixStream,
+    exec: UnixStream,
+}
+
+/// Its ends.
+struct Theirs {
+    qmp: OwnedFd,
+    console: OwnedFd,
+    exec: OwnedFd,
+}
+
+fn sockets(qmp: &Path) -> io::Result<(Ours, Theirs)> {
+    let ((console, its_console), (exec, its_exec)) = (UnixStream::pair()?, UnixStream::pair()?);
+    let theirs = Theirs {
+        qmp: bind_socket(qmp)?.into(),
+        console: its_console.into_std()?.into(),
+        exec: its_exec.into_std()?.into(),
+    };
+    Ok((Ours { console, exec }, theirs))
+}
+
+fn command(launch: Launch<'_>, theirs: Theirs, log: &Path) -> io::Result<Command> {
+    let Launch { binary, user, accel, lab, guest, hosts, images, .. } = launch;
+    let mut passed = Passed::default();
+    let fds = Descriptors {
+        qmp: passed.add(theirs.qmp),
+        console: passed.add(theirs.console),
+        exec: passed.add(theirs.exec),
+        taps: launch.taps.into_iter().map(|tap| passed.add(tap)).collect(),
+        kernel: passed.add(images.kernel()?),
+        initrd: images.initrd()?.map(|initrd| passed.add(initrd)),
+        kvm: kvm(binary, accel)?.map(|kvm| passed.add(kvm)),
+    };
+    let mut command = std::process::Command::new(binary.path());
+    command.args(Machine { lab, guest, hosts, accel, binary }.arguments(&fds));
+    prepare(&mut command, user, accel, fds.kvm.is_some(), passed)?;
+    let log = File::options().append(true).create(true).mode(0o600).open(log)?;
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    let mut command = Command::from(command);
+    command.kill_on_drop(true);
+    Ok(command)
+}
+
+fn kvm(binary: &Binary, accel: Accel) -> io::Result<Option<OwnedFd>> {
+    if accel == Accel::Tcg || !binary.takes_kvm_descriptor() {
+        return Ok(None);
+    }
+    Ok(Some(File::options().read(true).write(true).open(DEVICE)?.into()))
+}

@@ -1,0 +1,98 @@
+//! QEMU's command line, as a reviewer reads it.
+
+use std::net::Ipv4Addr;
+
+use chronotap::sim::PortId;
+use vmctl::qemu::{Accel, Binary, Descriptors, Machine};
+use vmctl::qmp::Version;
+use vmctl::scenario::{Boot, Guest, IfName, LabName, MacAddr, Nic, NodeName, OnExit};
+
+fn nic(index: u8, address: Option<&str>) -> Nic {
+    Nic {
+        name: IfName::new(&format!("eth{index}")).expect("a name"),
+        port: PortId(index.into()),
+        mac: MacAddr([2, 0, 0, 0, 0, index]),
+        address: address.map(|text| text.parse().expect("a prefix")),
+        mtu: 1500 + u32::from(index) * 7500,
+    }
+}
+
+fn guest(boot: Boot) -> Guest {
+    let nics = vec![nic(0, Some("10.0.0.1/24")), nic(1, None)];
+    let name = NodeName::new("alice").expect("a name");
+    Guest { name, boot, memory: 256 << 20, vcpus: 2, on_exit: OnExit::Continue, nics }
+}
+
+fn descriptors(kvm: Option<i32>) -> Descriptors {
+    let initrd = Some(9);
+    Descriptors { qmp: 3, console: 4, exec: 5, taps: vec![6, 7], kernel: 8, initrd, kvm }
+}
+
+/// One option a line, with its value.
+fn show(guest: &Guest, accel: Accel, binary: &Binary, fds: &Descriptors) -> String {
+    let lab = LabName::new("pair").expect("a name");
+    let hosts = [
+        (Ipv4Addr::new(10, 0, 0, 1), "alice".to_owned()),
+        (Ipv4Addr::new(10, 0, 0, 2), "bob".to_owned()),
+    ];
+    let machine = Machine { lab: &lab, guest, hosts: &hosts, accel, binary };
+    let mut text = String::new();
+    for argument in machine.arguments(fds) {
+        let separator = if argument.starts_with('-') { "\n" } else { " " };
+        text.push_str(separator);
+        text.push_str(&argument.escape_debug().to_string());
+    }
+    text.trim_start().to_owned()
+}
+
+fn binary(major: u32, minor: u32, knows_uso: bool) -> Binary {
+    Binary::assumed("/usr/bin/qemu-system-x86_64", Version { major, minor, micro: 0 }, knows_uso)
+}
+
+#[test]
+fn the_built_in_guest_on_tcg() {
+    let text = show(&guest(Boot::BuiltIn), Accel::Tcg, &binary(10, 0, true), &descriptors(None));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_kernel_of_the_users_on_kvm() {
+    let append = "root=/dev/vda, quiet \"a,b\"".to_owned();
+    let boot = Boot::Kernel { kernel: "/k, v".into(), initrd: None, append };
+    let fds = Descriptors { initrd: None, ..descriptors(Some(9)) };
+    insta::assert_snapshot!(show(&guest(boot), Accel::Kvm, &binary(10, 0, true), &fds));
+}
+
+#[test]
+fn an_old_qemu_is_not_told_of_what_it_does_not_know() {
+    let boot = guest(Boot::BuiltIn);
+    let (old, new) = (binary(7, 2, false), binary(10, 0, true));
+    let old = show(&boot, Accel::Kvm, &old, &descriptors(None));
+    let new = show(&boot, Accel::Kvm, &new, &descriptors(Some(10)));
+    let differing = |a: &str, b: &str| {
+        let b: Vec<_> = b.lines().map(str::to_owned).collect();
+        a.lines().filter(|line| !b.iter().any(|other| other == line)).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(format!(
+        "7.2:\n{}\n10.0:\n{}",
+        differing(&old, &new),
+        differing(&new, &old)
+    ));
+}
+
+#[test]
+fn cards_beyond_the_slots_are_functions_of_one() {
+    let mut guest = guest(Boot::BuiltIn);
+    guest.nics = (0..9).map(|index| Nic { mtu: 1500, ..nic(index, None) }).collect();
+    let fds = Descriptors { taps: (20..29).collect(), ..descriptors(None) };
+    let text = show(&guest, Accel::Tcg, &binary(10, 0, true), &fds);
+    let places: Vec<_> =
+        text.split(',').filter(|part| part.starts_with("addr=") && part.contains('.')).collect();
+    assert_eq!(
+        places,
+        [
+            "addr=2.0", "addr=2.1", "addr=2.2", "addr=2.3", "addr=2.4", "addr=2.5", "addr=2.6",
+            "addr=2.7", "addr=3.0"
+        ]
+    );
+}
