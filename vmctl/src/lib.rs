@@ -1,5 +1,18 @@
 //! What `vmctl` is made of: topology files, scenarios, labs and the command line.
 
+#![deny(unsafe_code)]
+
+pub mod api;
+pub mod cli;
+pub mod client;
+pub mod commands;
+pub mod daemon;
+pub mod lab;
+pub mod metrics;
+pub mod output;
+pub mod parts;
+pub mod qemu;
+pub mod qmp;
 pub mod scenario;
 pub mod topology;
 pub mod units;
