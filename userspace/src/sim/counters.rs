@@ -7,6 +7,7 @@
 //! ```
 
 use std::ops::Index;
+use std::time::Duration;
 
 /// Why a frame ended before it reached a guest. The names are metric labels and never change.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -120,6 +121,21 @@ pub struct DirectionCounters {
     pub reordered: u64,
     /// Frames that ended here.
     pub dropped: Drops,
+    /// Nanoseconds from sending to arrival, summed over all frames that were not dropped, as
+    /// foreseen when each was sent: waiting, serialization, delay and jitter. A later change of
+    /// the profile does not correct it. 128 bits: at a million frames a second, each a second
+    /// under way, 64 would last five hours.
+    pub transit_ns: u128,
+}
+
+impl DirectionCounters {
+    /// The mean time from sending to arrival; `None` before the first frame.
+    pub fn mean_transit(&self) -> Option<Duration> {
+        // Copies are made after sending, and what there is no room for is a copy.
+        let refused = self.dropped.total() - self.dropped[DropReason::NoBuffer];
+        let mean = self.transit_ns.checked_div(u128::from(self.sent - refused))?;
+        Some(Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX)))
+    }
 }
 
 /// What one switch has done: `received + copies = forwarded + dropped`, at every moment.
@@ -150,6 +166,17 @@ mod tests {
             assert_eq!(reason as usize, place);
             assert!(names.insert(reason.name()));
         }
+    }
+
+    #[test]
+    fn transit_is_averaged_over_what_was_carried() {
+        let mut counters = DirectionCounters::default();
+        assert_eq!(counters.mean_transit(), None);
+        counters.sent = 3;
+        counters.dropped.count(DropReason::Loss);
+        counters.dropped.count(DropReason::NoBuffer);
+        counters.transit_ns = 30;
+        assert_eq!(counters.mean_transit(), Some(Duration::from_nanos(15)));
     }
 
     #[test]

@@ -42,7 +42,10 @@ impl<F: Payload> Direction<F> {
                 self.counters.dropped.count(reason);
                 None
             }
-            Verdict::Deliver(arrival) => Some(self.launch(arrival, frame)),
+            Verdict::Deliver(arrival) => {
+                self.counters.transit_ns += arrival.due.saturating_since(at).as_nanos();
+                Some(self.launch(arrival, frame))
+            }
         }
     }
 
