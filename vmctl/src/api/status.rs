@@ -202,8 +202,10 @@ pub struct Way {
     pub queue_frames: Option<u32>,
     /// Bytes added to each frame on the wire.
     pub overhead_bytes: u32,
-    /// Mean time from a frame's first octet onto this link to its arrival, as the scheduler ran it:
-    /// waiting, serialization, delay and jitter. Absent before the first frame.
+    /// Mean time from a frame's sending to its arrival, as the scheduler ran it: waiting,
+    /// serialization, delay and jitter; on a way that ends at a guest, the lab's mean lateness of
+    /// releases is added. Frames that were under way when the link changed count as foreseen when
+    /// they were sent. Absent before the first frame.
     pub measured_delay_ns: Option<u64>,
     /// Frames that were put on it.
     pub sent_frames: u64,
@@ -215,7 +217,7 @@ pub struct Way {
     pub delivered_bytes: u64,
     /// Frames that the link itself doubled.
     pub copies: u64,
-    /// Frames lost, by reason.
+    /// Frames dropped here, by reason.
     pub dropped: BTreeMap<String, u64>,
 }
 

@@ -49,7 +49,7 @@ Examples:
   vmctl status -o json | jq '.links[].forward.dropped'
 
 Lateness is how long after its due time a frame was handed to its guest. A link's measured delay
-is the mean that the scheduler ran: waiting, serialization, delay and jitter.")]
+is the mean since the lab began: waiting, serialization, delay, jitter, and lateness of releases.")]
     Status,
 
     /// Run a command in a guest

@@ -67,6 +67,8 @@ pub async fn boot(
     let guests = start_guests(belongings, &scenario, &means).await?;
     let fleet =
         Fleet::new(guests.iter().map(|guest| (guest.seat.clone(), guest.qmp.clone())).collect());
+    let begun = plane.observe(Box::default()).await.map_err(Failure::runtime)?;
+    let since = Instant::now() - status::virtual_time(&begun);
     let on_overload = match scenario.time.overload {
         Overload::Pause => OnOverload::Pause,
         Overload::Report => OnOverload::Report,
@@ -84,7 +86,7 @@ pub async fn boot(
         synchronizer,
         fleet: fleet.clone(),
         scenario: RwLock::new(scenario),
-        since: Instant::now(),
+        since,
         phase: Mutex::new(Phase::Booting),
         ends: ends.clone(),
         changing: tokio::sync::Mutex::new(()),

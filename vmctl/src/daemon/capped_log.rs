@@ -69,7 +69,7 @@ mod tests {
     fn the_newest_output_is_kept_within_the_bound() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("console.log");
-        let mut log = CappedLog::open(path.clone(), 20).expect("opens");
+        let mut log = CappedLog::open(path.clone(), 22).expect("opens");
         for line in ["one\n", "two\n", "three\n", "four\n", "five\n"] {
             log.append(line.as_bytes());
         }

@@ -18,7 +18,7 @@ use crate::{
         failure::{Failure, chain},
         status::{Lateness, Link, Status, Time, Way},
     },
-    metrics::Scrape,
+    metrics::{ON_LINKS, Scrape, told},
     scenario,
 };
 
@@ -110,10 +110,18 @@ fn count(way: &mut Way, observed: &DirectionObservation, to: Endpoint, all: &Obs
     way.delivered_bytes = counters.delivered_bytes;
     way.copies = counters.copies;
     way.dropped = by_reason(&counters.dropped);
-    way.measured_delay_ns = None;
-    let _ = (to, all);
+    let released_late = match to {
+        Endpoint::Port(_) => mean_lateness(&all.lateness),
+        Endpoint::Switch(_) => Duration::ZERO,
+    };
+    way.measured_delay_ns = counters.mean_transit().map(|transit| nanos(transit + released_late));
+}
+
+fn mean_lateness(lateness: &pacer::Lateness) -> Duration {
+    let count = lateness.count().max(1);
+    Duration::from_nanos(nanos(lateness.sum()) / count)
 }
 
 fn by_reason(drops: &Drops) -> BTreeMap<String, u64> {
-    drops.iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect()
+    told(drops, &ON_LINKS).map(|(reason, count)| (reason.name().to_owned(), count)).collect()
 }

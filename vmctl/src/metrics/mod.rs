@@ -9,4 +9,4 @@
 mod scrape;
 pub mod server;
 
-pub use scrape::{Names, Scrape};
+pub use scrape::{Names, ON_LINKS, Scrape, told};

@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use chronotap::{
     observation::{Observation, PortObservation},
-    sim::{Drops, SwitchCounters},
+    sim::{DropReason, Drops, SwitchCounters},
 };
 use chronotap_common::counter::PortCounters;
 use prometheus_client::{
@@ -18,6 +18,28 @@ use prometheus_client::{
     metrics::{MetricType, exemplar::Exemplar},
     registry::{Registry, Unit},
 };
+
+/// Reasons for which a port drops what its guest sends.
+const AT_INGRESS: [DropReason; 4] =
+    [DropReason::NoBuffer, DropReason::Oversize, DropReason::Malformed, DropReason::NotConnected];
+
+/// Reasons for which a port drops what its guest is to receive.
+const AT_EGRESS: [DropReason; 4] =
+    [DropReason::NoBuffer, DropReason::Oversize, DropReason::TapQueueFull, DropReason::GuestGone];
+
+/// Reasons for which a link direction drops frames.
+pub const ON_LINKS: [DropReason; 4] =
+    [DropReason::QueueFull, DropReason::Loss, DropReason::LinkDown, DropReason::NoBuffer];
+
+/// Reasons for which a switch drops frames.
+const IN_SWITCHES: [DropReason; 3] =
+    [DropReason::Filtered, DropReason::NoOtherPort, DropReason::NoBuffer];
+
+/// Drops by reason: always those that are usual in this place, zeros included, so that rates can be
+/// computed from the start; others only when there are any.
+pub fn told(drops: &Drops, usual: &[DropReason]) -> impl Iterator<Item = (DropReason, u64)> {
+    drops.iter().filter(|(reason, count)| *count > 0 || usual.contains(reason))
+}
 
 /// What the numbers belong to, in the order of the plan.
 #[derive(Debug)]
@@ -88,15 +110,17 @@ impl Scrape {
 
     fn ports(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
         let help = "Frames that guests sent (ingress) and that were handed to guests (egress)";
-        self.both_ways(encoder, "frames", help, None, |port| [port.received, port.transmitted])?;
+        self.both_ways(encoder, "frames", help, |port| [port.received, port.transmitted])?;
         let help = "Octets of frames that entered the network and that left it";
         let bytes = |port: &PortObservation| [port.received_bytes, port.handed_bytes];
-        self.both_ways(encoder, "bytes", help, None, bytes)?;
+        self.both_ways(encoder, "bytes", help, bytes)?;
         let help = "Frames dropped at a port";
         let mut family = counter(encoder, "port_drops", help, None)?;
         for (name, port) in self.named_ports() {
-            for (direction, drops) in [("ingress", &port.ingress), ("egress", &port.egress)] {
-                reasons(&mut family, [("port", name), ("direction", direction)], drops)?;
+            let ways =
+                [("ingress", &port.ingress, &AT_INGRESS[..]), ("egress", &port.egress, &AT_EGRESS)];
+            for (direction, drops, usual) in ways {
+                reasons(&mut family, [("port", name), ("direction", direction)], drops, usual)?;
             }
         }
         Ok(())
@@ -107,10 +131,9 @@ impl Scrape {
         encoder: &mut DescriptorEncoder,
         name: &str,
         help: &str,
-        unit: Option<&Unit>,
         of: impl Fn(&PortObservation) -> [u64; 2],
     ) -> fmt::Result {
-        let mut family = counter(encoder, name, help, unit)?;
+        let mut family = counter(encoder, name, help, None)?;
         for (name, port) in self.named_ports() {
             for (direction, value) in ["ingress", "egress"].into_iter().zip(of(port)) {
                 put(&mut family, &[("port", name), ("direction", direction)], value)?;
@@ -145,7 +168,7 @@ impl Scrape {
         }
         let mut family = counter(encoder, "drops", "Frames dropped by a link direction", None)?;
         for (labels, way) in self.named_ways() {
-            reasons(&mut family, labels, &way.counters.dropped)?;
+            reasons(&mut family, labels, &way.counters.dropped, &ON_LINKS)?;
         }
         let help = "Frames between their sender and their receiver";
         encoder
@@ -161,7 +184,7 @@ impl Scrape {
         }
         let mut family = counter(encoder, "switch_drops", "Frames dropped by a switch", None)?;
         for (name, switch) in switches() {
-            reasons(&mut family, [("switch", name.as_str())], &switch.dropped)?;
+            reasons(&mut family, [("switch", name.as_str())], &switch.dropped, &IN_SWITCHES)?;
         }
         Ok(())
     }
@@ -231,8 +254,9 @@ fn reasons<const N: usize>(
     family: &mut MetricEncoder,
     labels: [(&str, &str); N],
     drops: &Drops,
+    usual: &[DropReason],
 ) -> fmt::Result {
-    for (reason, count) in drops.iter() {
+    for (reason, count) in told(drops, usual) {
         let labels: Vec<_> = labels.into_iter().chain([("reason", reason.name())]).collect();
         put(family, &labels, count)?;
     }
@@ -260,10 +284,7 @@ fn buckets(cumulative: impl Iterator<Item = (Duration, u64)>) -> Vec<(f64, u64)>
 
 #[cfg(test)]
 mod tests {
-    use chronotap::{
-        observation::DirectionObservation,
-        sim::{DropReason, SwitchCounters},
-    };
+    use chronotap::{observation::DirectionObservation, sim::SwitchCounters};
 
     use super::*;
 

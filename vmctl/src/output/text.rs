@@ -57,7 +57,11 @@ pub fn rate(bit_s: u64) -> String {
 
 /// Bytes: `512MiB`, `64KiB`.
 pub fn bytes(count: u64) -> String {
+    // 250 kB are not 244.141 KiB to whoever wrote them.
+    let decimal_units = count % 0x400 != 0 && count % 1_000 == 0;
     let (unit, name) = match count {
+        1_000_000.. if decimal_units && count % 1_000_000 == 0 => (1_000_000, "MB"),
+        1_000.. if decimal_units => (1_000, "kB"),
         0..0x400 => (1, "B"),
         0x400..0x10_0000 => (0x400, "KiB"),
         0x10_0000..0x4000_0000 => (0x10_0000, "MiB"),
@@ -98,6 +102,7 @@ mod tests {
             "999bit 100Mbit 2.5Gbit"
         );
         assert_eq!([bytes(64), bytes(65_536), bytes(0x2000_0000)].join(" "), "64B 64KiB 512MiB");
+        assert_eq!([bytes(250_000), bytes(3_000_000)].join(" "), "250kB 3MB");
         assert_eq!([share(0.0), share(0.01), share(0.001)].join(" "), "0% 1% 0.1%");
     }
 
