@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chronotap::sim::{Loss, PortId, Probability, QueueLimit, Rate, Way};
-use vmctl::scenario::{Boot, LinkChange, OnExit, Overload, PING_FRAME, Scenario};
+use vmctl::scenario::{Boot, LinkChange, OnExit, Overload, PING_FRAME, Scenario, limits};
 
 fn accept(text: &str) -> Scenario {
     match Scenario::parse(text, Path::new("/labs/test.toml")) {
@@ -434,4 +434,35 @@ fn the_description_is_plain_json() {
     assert_eq!(json["links"][0]["forward"]["rate_bit_per_s"], 100_000_000);
     assert_eq!(json["guests"][0]["nics"][0]["address"], "10.0.0.1/24");
     assert_eq!(json["pairs"][0]["rtt_ns"], 20_000_000 + 2 * 9_760);
+}
+
+/// One segment of 256 switches in a row and 768 interfaces: more than a /24 holds.
+#[test]
+fn a_lab_at_its_limits_is_accepted() {
+    let mut text = "[defaults.link]\ndelay = \"1us\"\n".to_owned();
+    for switch in 0..limits::SWITCHES {
+        text += &format!("[node.s{switch}]\nkind = \"switch\"\n");
+        if switch > 0 {
+            let before = switch - 1;
+            text += &format!("[[link]]\nendpoints = [\"s{before}:right\", \"s{switch}:left\"]\n");
+        }
+    }
+    for guest in 0..limits::GUESTS {
+        text += &format!("[node.g{guest}]\n");
+        for nic in 0..12 {
+            let switch = guest * 4 + nic % 4;
+            let ends = format!("[\"g{guest}:eth{nic}\", \"s{switch}:g{guest}n{nic}\"]");
+            text += &format!("[[link]]\nendpoints = {ends}\n");
+        }
+    }
+    let scenario = accept(&text);
+    assert_eq!(scenario.links.len(), limits::LINKS - 1);
+    assert_eq!(scenario.plan().check(), Ok(()));
+    let last = scenario.guests.last().and_then(|guest| guest.nics.last()).expect("there");
+    assert_eq!(last.address.map(|address| address.to_string()), Some("10.0.3.0/22".to_owned()));
+    // Nearest: from g0's switch 3 to g63's switch 252, two links of guests and 249 between.
+    let expected = Duration::from_micros(2 * (2 + 249));
+    assert_eq!(scenario.expected_rtt("g0", "g63", PING_FRAME), Some(expected));
+    assert_eq!(scenario.describe().pairs.len(), 64 * 63 / 2);
+    assert_eq!(scenario.hosts_of(&scenario.guests[0]).len(), 1 + 64);
 }

@@ -10,7 +10,8 @@
 //! schema      which keys each table has
 //! reader      one table: known keys, typed values, mistakes noted
 //! value       one value: strings with units, words, numbers
-//! document    the file: tables and their order
+//! written     what a file can say
+//! document    reading the file: tables and their order
 //! diagnostic  what is wrong and where
 //! report      many of those, rendered as rustc does
 //! ```
@@ -22,12 +23,13 @@ mod report;
 pub mod schema;
 mod source;
 mod value;
+mod written;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity, quote};
-pub use document::{Interface, Link, LinkKeys, Metrics, Node, NodeKeys, Time, Topology};
 pub use report::Report;
 pub use source::Source;
 pub use value::{Kind, Loss, Mode, OnExit, Overload};
+pub use written::{Interface, Link, LinkKeys, Metrics, Node, NodeKeys, Time, Topology};
 
 pub(crate) use value::parse_bursts;
 

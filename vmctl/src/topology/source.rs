@@ -16,7 +16,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Most bytes in a file; a lab at all limits takes a fifth of this.
+    /// Most bytes in a file: several times what a lab at all limits takes.
     pub const MAX_BYTES: u64 = 1 << 20;
 
     /// Reads a file.

@@ -1,0 +1,136 @@
+//! What a topology file can say, value by value, each with its place.
+
+use std::ops::Range;
+
+use super::{Kind, Loss, Mode, OnExit, Overload, Spanned};
+use crate::units::{Delay, QueueSize, RateLimit, Ratio, Size};
+
+/// A topology file as written.
+#[derive(Clone, Debug, Default)]
+pub struct Topology {
+    /// Version of the format.
+    pub version: Option<Spanned<u64>>,
+    /// Name of the lab.
+    pub name: Option<Spanned<String>>,
+    /// Seed of random decisions.
+    pub seed: Option<Spanned<u64>>,
+    /// `[time]`.
+    pub time: Time,
+    /// `[metrics]`.
+    pub metrics: Metrics,
+    /// `[defaults.node]`.
+    pub default_node: NodeKeys,
+    /// `[defaults.link]`.
+    pub default_link: LinkKeys,
+    /// `[node.NAME]`, in the order of the file.
+    pub nodes: Vec<Node>,
+    /// `[[link]]`, in the order of the file.
+    pub links: Vec<Link>,
+}
+
+/// `[time]`.
+#[derive(Clone, Debug, Default)]
+pub struct Time {
+    /// What holds the guests.
+    pub mode: Option<Spanned<Mode>>,
+    /// Lateness that counts as overload.
+    pub tolerance: Option<Spanned<Delay>>,
+    /// What happens then.
+    pub overload: Option<Spanned<Overload>>,
+}
+
+/// `[metrics]`.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Address and port.
+    pub listen: Option<Spanned<String>>,
+}
+
+/// `[node.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Its keys.
+    pub keys: NodeKeys,
+    /// `[node.NAME.interface.IF]`, in the order of the file.
+    pub interfaces: Vec<Interface>,
+    /// The keys it has, with their places: some belong to one kind of node only.
+    pub written: Vec<Spanned<String>>,
+}
+
+/// The keys of a node, except its interfaces.
+#[derive(Clone, Debug, Default)]
+pub struct NodeKeys {
+    /// Guest or switch.
+    pub kind: Option<Spanned<Kind>>,
+    /// Path of a kernel image.
+    pub kernel: Option<Spanned<String>>,
+    /// Path of an initial RAM disk.
+    pub initrd: Option<Spanned<String>>,
+    /// Words for the kernel command line.
+    pub append: Option<Spanned<String>>,
+    /// Memory.
+    pub memory: Option<Spanned<Size>>,
+    /// Number of virtual CPUs.
+    pub vcpus: Option<Spanned<u64>>,
+    /// What its end means.
+    pub on_exit: Option<Spanned<OnExit>>,
+    /// How long a switch remembers an address.
+    pub ageing: Option<Spanned<Delay>>,
+    /// How many addresses a switch remembers.
+    pub table: Option<Spanned<u64>>,
+    /// Whether a switch passes on link-local group addresses.
+    pub link_local: Option<Spanned<bool>>,
+}
+
+/// `[node.NAME.interface.IF]`.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// IPv4 address with prefix length, or `none`.
+    pub address: Option<Spanned<String>>,
+    /// Hardware address.
+    pub mac: Option<Spanned<String>>,
+}
+
+/// `[[link]]`.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// `NODE:INTERFACE`, twice; absent if that could not be read.
+    pub endpoints: Option<[Spanned<String>; 2]>,
+    /// What both ways have in common.
+    pub keys: LinkKeys,
+    /// What differs on the way back.
+    pub reverse: LinkKeys,
+}
+
+/// The keys that say what a link does to frames.
+#[derive(Clone, Debug, Default)]
+pub struct LinkKeys {
+    /// One-way delay.
+    pub delay: Option<Spanned<Delay>>,
+    /// Greatest deviation from it.
+    pub jitter: Option<Spanned<Delay>>,
+    /// Rate, or none.
+    pub rate: Option<Spanned<RateLimit>>,
+    /// Length of the queue.
+    pub queue: Option<Spanned<QueueSize>>,
+    /// Frames lost on the wire.
+    pub loss: Option<Spanned<Loss>>,
+    /// Frames delivered twice.
+    pub duplicate: Option<Spanned<Ratio>>,
+    /// Frames with a bit flipped.
+    pub corrupt: Option<Spanned<Ratio>>,
+    /// Frames that overtake others.
+    pub reorder: Option<Spanned<Ratio>>,
+    /// Octets on the wire that a frame has besides its own.
+    pub overhead: Option<Spanned<Size>>,
+    /// Whether it carries frames.
+    pub up: Option<Spanned<bool>>,
+    /// MTU in bytes.
+    pub mtu: Option<Spanned<u64>>,
+}
