@@ -1,0 +1,10 @@
+//! Experiments on the simulated network: what goes in, what comes out and when.
+
+mod impairments;
+mod live_changes;
+mod order;
+mod queues;
+mod serialization;
+mod summary;
+mod support;
+mod switching;
