@@ -5,6 +5,7 @@
 //! * [`plane`]: a data plane over taps of our own, with the test in the guests' place.
 //! * [`ping`]: what `ping` printed, as numbers.
 //! * [`programs`]: the programs in the kernel, loaded but attached to nothing.
+//! * [`site`]: a lab's directory, namespace and taps without a daemon.
 
 #![forbid(unsafe_code)]
 
@@ -13,3 +14,4 @@ pub mod netns;
 pub mod ping;
 pub mod plane;
 pub mod programs;
+pub mod site;
