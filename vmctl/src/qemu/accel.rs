@@ -147,6 +147,8 @@ async fn complaint(child: &mut Child) -> io::Result<String> {
 }
 
 fn why(status: ExitStatus, complaint: &str) -> String {
+    // `qemu-system-x86_64: error: what happened`
     let plain = complaint.split_once(": ").map_or(complaint, |(_, plain)| plain);
+    let plain = plain.strip_prefix("error: ").unwrap_or(plain);
     if plain.is_empty() { status.to_string() } else { plain.to_owned() }
 }
