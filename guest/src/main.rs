@@ -37,7 +37,8 @@ fn run_agent() -> io::Result<()> {
 
 async fn serve_port() -> io::Result<()> {
     let port = agent::port::open()?;
-    println!("chronotap: {} ready", host_name()?);
+    // On a line of its own, even if a shell's prompt is on the console already.
+    println!("\nchronotap: {} ready", host_name()?);
     let mut reader = tokio::fs::File::from_std(port.try_clone()?);
     let mut writer = tokio::fs::File::from_std(port);
     loop {

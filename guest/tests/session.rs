@@ -191,7 +191,7 @@ async fn relay(guest: &mut DuplexStream, host: DuplexStream) {
         _ = tokio::io::copy(&mut from_host, &mut to_guest) => {}
         error = async {
             tokio::io::copy(&mut from_guest, &mut to_host).await.ok();
-            std::future::pending::<()>().await
+            std::future::pending::<()>().await;
         } => error,
     }
 }

@@ -19,6 +19,7 @@ mod tool;
 mod tree;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -64,6 +65,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let image = assemble(&packages, &tool)?;
     let draft = tempfile::NamedTempFile::new()?;
     fs::write(draft.path(), &image)?;
+    // QEMU reads it as another user; a temporary file is its owner's alone.
+    fs::set_permissions(draft.path(), fs::Permissions::from_mode(0o644))?;
     cache::keep(draft.path(), &initrd(), &key)?;
     cache::keep(&packages.kernel()?, &kernel(), &key)
 }
@@ -95,5 +98,5 @@ fn assemble(packages: &Packages, tool: &Path) -> Result<Vec<u8>> {
     modules::add(&mut tree, packages, &recipe("modules.txt"))?;
     tree.add_folder(&recipe("root"))?;
     tree.add_file("usr/bin/chronotap-guest", tool)?;
-    tree.to_cpio().context("cannot write the initramfs")
+    tree.to_initramfs().context("cannot write the initramfs")
 }
