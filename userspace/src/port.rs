@@ -1,7 +1,9 @@
 //! Where frames enter and leave the network: a guest's tap, with what was counted on it.
 
+use std::time::Duration;
+
 use crate::observation::PortObservation;
-use crate::sim::DropReason;
+use crate::sim::{DropReason, HostInstant};
 use crate::xsk::{Arrival, Frame, Kick, Loss, Socket};
 
 /// What carries a port's frames. On taps it is an AF_XDP socket; tests put a list in its place.
@@ -63,19 +65,36 @@ const HEADERS: u32 = 18;
 /// The shortest frame that has a whole Ethernet header.
 const SHORTEST: usize = 14;
 
+/// Frames queued between two kicks at most.
+const MOST_BURST: u32 = 256;
+
+/// How long a tap whose queue was full counts as full. A guest reads some hundred frames meanwhile,
+/// out of a queue of 10000, so that nothing is dropped that would have mattered.
+const FULL: Duration = Duration::from_micros(100);
+
 /// A guest's port. Every frame that passes is counted once as received or handed over, and once
 /// more if it is dropped.
 pub struct Port<W> {
     /// `None` once the tap is gone.
     wire: Option<W>,
     longest: usize,
+    /// Frames to queue before a kick. A full tap costs one system call for each refused frame: it
+    /// is tried with one frame, then with two, and so on.
+    burst: u32,
+    full_until: HostInstant,
     counted: PortObservation,
 }
 
 impl<W: Wire> Port<W> {
     /// A port whose frames carry payloads of at most `mtu` octets.
     pub fn new(wire: W, mtu: u32) -> Self {
-        Self { wire: Some(wire), longest: longest(mtu), counted: PortObservation::default() }
+        Self {
+            wire: Some(wire),
+            longest: longest(mtu),
+            burst: MOST_BURST,
+            full_until: HostInstant::ZERO,
+            counted: PortObservation::default(),
+        }
     }
 
     /// True when frames wait to be received.
@@ -103,11 +122,12 @@ impl<W: Wire> Port<W> {
 
     /// Queues a frame for the guest; false when it was dropped (and counted).
     #[inline]
-    pub fn put(&mut self, frame: Frame) -> bool {
+    pub fn put(&mut self, frame: Frame, now: HostInstant) -> bool {
         let len = frame.octets().len();
         let queued = match &mut self.wire {
             None => Err(DropReason::GuestGone),
             Some(_) if len > self.longest => Err(DropReason::Oversize),
+            Some(_) if now < self.full_until => Err(DropReason::TapQueueFull),
             Some(wire) => wire.send(frame).map_err(reason),
         };
         self.counted.handed += 1;
@@ -118,13 +138,25 @@ impl<W: Wire> Port<W> {
         queued.is_ok()
     }
 
+    /// How many frames to queue before the next kick.
+    #[inline]
+    pub fn burst(&self) -> usize {
+        self.burst as usize
+    }
+
     /// Sends what is queued. A port whose tap is gone lets go of it here.
-    pub fn kick(&mut self) {
+    pub fn kick(&mut self, now: HostInstant) {
         let Some(wire) = &mut self.wire else { return };
         let Kick { sent, overflowed, orphaned, gone } = wire.kick();
         self.counted.transmitted += u64::from(sent);
         (0..overflowed).for_each(|_| self.counted.egress.count(DropReason::TapQueueFull));
         (0..orphaned).for_each(|_| self.counted.egress.count(DropReason::GuestGone));
+        if overflowed > 0 {
+            self.burst = 1;
+            self.full_until = now + FULL;
+        } else {
+            self.burst = MOST_BURST.min(self.burst * 2);
+        }
         if gone {
             self.counted.missed += wire.missed();
             self.wire = None;

@@ -18,6 +18,8 @@ mod lateness;
 mod overload;
 mod rest;
 mod stamps;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -72,6 +74,8 @@ pub struct Pacer<W> {
     /// Dues of the frames on each port's TX ring, and which ports have any.
     dues: Vec<Vec<VirtualInstant>>,
     dirty: Vec<u32>,
+    /// How late the least late frame was that this pass has released.
+    least_late: Option<Duration>,
     /// When ports with a tap that is down are tried again.
     retry: Option<HostInstant>,
     detector: Detector,
@@ -114,7 +118,8 @@ impl<W: Wire> Pacer<W> {
             stamps,
             last_sent: vec![VirtualInstant::ZERO; count],
             dues: (0..count).map(|_| Vec::with_capacity(BATCH)).collect(),
-            dirty: Vec::with_capacity(count),
+            dirty: Vec::with_capacity(count.max(BATCH)),
+            least_late: None,
             retry: None,
             detector: Detector::new(tolerance),
             lateness: Lateness::default(),
@@ -130,7 +135,7 @@ impl<W: Wire> Pacer<W> {
         let received = self.take_in(now);
         let horizon = self.clock.at(now);
         self.network.advance_to(horizon);
-        let released = self.release(horizon);
+        let released = self.release(now, horizon);
         let overload = self.flush(now);
         Work { received, released, overload }
     }
@@ -211,7 +216,7 @@ impl<W: Wire> Pacer<W> {
     }
 
     /// Queues what is due by `horizon`. Returns the number of frames.
-    fn release(&mut self, horizon: VirtualInstant) -> u32 {
+    fn release(&mut self, now: HostInstant, horizon: VirtualInstant) -> u32 {
         let mut most = BATCH as u32;
         if self.clock.is_paused() {
             most = most.min(self.frozen_credit);
@@ -220,7 +225,7 @@ impl<W: Wire> Pacer<W> {
         while released < most
             && let Some(delivery) = self.network.pop_due(horizon)
         {
-            self.queue(delivery);
+            self.queue(delivery, now);
             released += 1;
         }
         if self.clock.is_paused() {
@@ -229,58 +234,67 @@ impl<W: Wire> Pacer<W> {
         released
     }
 
-    fn queue(&mut self, Delivery { due, to, frame, .. }: Delivery<Frame>) {
+    fn queue(&mut self, delivery: Delivery<Frame>, now: HostInstant) {
+        let Delivery { due, to, frame, .. } = delivery;
         let index = to.0 as usize;
-        if self.ports[index].put(frame) {
-            if self.dues[index].is_empty() {
-                self.dirty.push(to.0);
-            }
-            self.dues[index].push(due);
+        if !self.ports[index].put(frame, now) {
+            return;
+        }
+        let dues = &mut self.dues[index];
+        if dues.is_empty() {
+            self.dirty.push(to.0);
+        }
+        dues.push(due);
+        if dues.len() >= self.ports[index].burst() {
+            self.kick(index);
         }
     }
 
     /// Kicks every port that has frames queued. Tells when this makes an overload.
     fn flush(&mut self, now: HostInstant) -> Option<Duration> {
-        let mut least = None;
         while let Some(port) = self.dirty.pop() {
-            let late = self.kick(port as usize);
-            least = Some(least.map_or(late, |least: Duration| least.min(late)));
+            self.kick(port as usize);
         }
         if self.retry.is_some_and(|at| at <= now) {
             self.retry = None;
             (0..self.ports.len()).for_each(|index| self.kick_stuck(index));
         }
-        let least = least.filter(|_| !self.clock.is_paused())?;
+        let least = self.least_late.take().filter(|_| !self.clock.is_paused())?;
         let overload = self.detector.is_overload(now, least);
         self.overloads += u64::from(overload);
         overload.then_some(least)
     }
 
-    /// Sends one port's frames. Returns how late the least late of them was.
-    fn kick(&mut self, index: usize) -> Duration {
-        let released = self.clock.at((self.read)());
+    /// Sends the frames queued for one port, which were released now.
+    fn kick(&mut self, index: usize) {
         let dues = &mut self.dues[index];
-        let mut least = Duration::MAX;
+        if dues.is_empty() {
+            return;
+        }
+        let now = (self.read)();
+        let released = self.clock.at(now);
+        let mut least = self.least_late.unwrap_or(Duration::MAX);
         for due in dues.drain(..) {
             let late = released.saturating_since(due);
             self.lateness.record(late);
             least = least.min(late);
         }
-        self.ports[index].kick();
-        self.note_stuck(index);
-        least
+        self.least_late = Some(least);
+        self.ports[index].kick(now);
+        self.note_stuck(index, now);
     }
 
     fn kick_stuck(&mut self, index: usize) {
         if self.ports[index].is_stuck() {
-            self.ports[index].kick();
-            self.note_stuck(index);
+            let now = (self.read)();
+            self.ports[index].kick(now);
+            self.note_stuck(index, now);
         }
     }
 
-    fn note_stuck(&mut self, index: usize) {
+    fn note_stuck(&mut self, index: usize, now: HostInstant) {
         if self.ports[index].is_stuck() {
-            self.retry = Some((self.read)() + RETRY);
+            self.retry = Some(now + RETRY);
         }
     }
 
