@@ -7,6 +7,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::error::{Attempt as _, LabError};
 use super::record::LabRecord;
@@ -35,20 +36,21 @@ impl Labs {
     /// Takes possession of a lab's state directory, which is then empty: what a daemon that died
     /// had left there (processes, namespace, files) is taken away first.
     ///
+    /// Blocks, for seconds if the owner is on its way out.
+    ///
     /// # Errors
     /// [`LabError::Busy`] when another process owns it.
     pub fn claim(&self, name: &LabName) -> Result<StateDir, LabError> {
         let path = self.directory(name);
+        let begun = Instant::now();
         let lock = loop {
             let directory = self.make(name)?;
             if !try_lock(&directory, &path)? {
-                let holder = LabRecord::read(&path).map(|record| record.daemon.pid);
-                return Err(LabError::Busy { name: name.to_string(), holder });
-            }
-            // A `down` may have deleted it between the two steps above.
-            if leads_to(&path, &directory)? {
+                wait_for_owner(&path, name, begun)?;
+            } else if leads_to(&path, &directory)? {
                 break directory;
             }
+            // Else a `down` has deleted it between the two steps.
         };
         let leftovers = sweep::empty(&path, name.as_str())?;
         Ok(StateDir { name: name.clone(), path, leftovers, _lock: lock })
@@ -108,6 +110,25 @@ impl StateDir {
     pub fn remove(self) -> Result<Removed, LabError> {
         remove(&self.path, self.name.as_str())
     }
+}
+
+/// How long a lock may be held by nobody that is known to live.
+const TRANSIT: Duration = Duration::from_secs(5);
+
+/// Waits a moment if the owner may be on its way out or not yet on record: a child that a killed
+/// daemon had just forked holds the lock until it becomes a QEMU, and a `down` until it is done.
+fn wait_for_owner(path: &Path, name: &LabName, begun: Instant) -> Result<(), LabError> {
+    let daemon = LabRecord::read(path).map(|record| record.daemon);
+    let lives = match daemon {
+        Some(daemon) => daemon.is_alive().attempt("look for the daemon of", path)?,
+        None => false,
+    };
+    if lives || begun.elapsed() > TRANSIT {
+        let holder = daemon.map(|daemon| daemon.pid).filter(|_| lives);
+        return Err(LabError::Busy { name: name.to_string(), holder });
+    }
+    std::thread::sleep(Duration::from_millis(20));
+    Ok(())
 }
 
 /// Empties and removes a state directory whose lock is held.
