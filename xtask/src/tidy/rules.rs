@@ -52,10 +52,15 @@ fn whole(path: &str, text: &str) -> Vec<String> {
         found.push(format!("{path}: does not end with one newline"));
     }
     let len = text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count();
-    if len > LONGEST_FILE && !path.starts_with("tests/") {
+    if len > LONGEST_FILE && !is_test(path) {
         found.push(format!("{path}: {len} lines before its tests; at most {LONGEST_FILE}"));
     }
     found
+}
+
+/// A file of integration tests: a table there may be as long as it needs to be.
+fn is_test(path: &str) -> bool {
+    path.split('/').any(|folder| folder == "tests")
 }
 
 fn of_line(path: &str, line: &str) -> Vec<String> {
