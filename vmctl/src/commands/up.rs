@@ -116,6 +116,7 @@ impl Held {
                     }
                     self.steps.say("Ctrl-C takes the lab down");
                 }
+                Progress::Failed(_) if interrupted => return Ok(INTERRUPTED),
                 Progress::Failed(failure) => return Err(failure),
                 Progress::Stopped if interrupted && !ready => return Ok(INTERRUPTED),
                 Progress::Stopped => return Ok(0),

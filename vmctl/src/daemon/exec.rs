@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
-use chronotap_guest::host::{Event, Exec, Session};
+use chronotap_guest::host::{Closed, Event, Exec, Session};
 use futures_util::{
     SinkExt as _, StreamExt as _,
     stream::{SplitSink, SplitStream},
@@ -93,7 +93,7 @@ async fn feed(mut waiting: mpsc::Receiver<Bytes>, took: mpsc::Sender<()>, exec: 
         }
         let _ = took.send(()).await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Passes output on until the command ends; `None` when the client is gone.
@@ -109,16 +109,22 @@ async fn report(
                 Ok(Event::Stdout(bytes)) => Channel::Stdout.message(&bytes),
                 Ok(Event::Stderr(bytes)) => Channel::Stderr.message(&bytes),
                 Ok(Event::Ended(outcome)) => return Some(ExecResult::Ended(outcome)),
-                Err(closed) => {
-                    let failed = Failure::runtime(format!("guest `{node}`: {closed}"))
-                        .remedy("`vmctl status` says what became of the guest");
-                    return Some(ExecResult::Lost { failed });
-                }
+                Err(closed) => return Some(ExecResult::Lost { failed: lost(node, &closed) }),
             },
             Some(()) = taken.recv() => Channel::Stdin.message(&[]),
         };
         to_client.send(Message::Binary(message)).await.ok()?;
     }
+}
+
+fn lost(node: &str, closed: &Closed) -> Failure {
+    let why = match closed {
+        Closed::ByHost | Closed::Restarted => "it reboots".to_owned(),
+        Closed::Gone => "it has ended".to_owned(),
+        other => other.to_string(),
+    };
+    Failure::runtime(format!("guest `{node}` dropped the command: {why}"))
+        .remedy("`vmctl status` says what became of the guest")
 }
 
 async fn send_result(to_client: &mut ToClient, result: ExecResult) {

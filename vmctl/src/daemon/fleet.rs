@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -24,6 +24,7 @@ pub struct Fleet {
 struct Shared {
     guests: Vec<(Arc<Seat>, qmp::Client)>,
     skew_ns: AtomicU64,
+    hung: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,12 +36,23 @@ enum Order {
 impl Fleet {
     /// A fleet of these guests.
     pub fn new(guests: Vec<(Arc<Seat>, qmp::Client)>) -> Self {
-        Self { shared: Arc::new(Shared { guests, skew_ns: AtomicU64::new(0) }) }
+        Self {
+            shared: Arc::new(Shared {
+                guests,
+                skew_ns: AtomicU64::new(0),
+                hung: AtomicBool::new(false),
+            }),
+        }
     }
 
     /// Time between the first and the last guest's answer to the last order.
     pub fn skew(&self) -> Duration {
         Duration::from_nanos(self.shared.skew_ns.load(Ordering::Relaxed))
+    }
+
+    /// Whether some guest's QEMU has ever let an order's time pass.
+    pub fn has_hung(&self) -> bool {
+        self.shared.hung.load(Ordering::Relaxed)
     }
 
     /// Gives every living guest an order, all at once.
@@ -51,7 +63,12 @@ impl Fleet {
         for outcome in join_all(orders).await {
             match outcome {
                 Ok(at) => answered.extend(at),
-                Err(why) => disobeyed.push(why),
+                Err((guest, error)) => {
+                    if matches!(error, qmp::QmpError::Timeout { .. }) {
+                        self.shared.hung.store(true, Ordering::Relaxed);
+                    }
+                    disobeyed.push(format!("`{guest}`: {error}"));
+                }
             }
         }
         let (first, last) = (answered.iter().min(), answered.iter().max());
@@ -72,7 +89,11 @@ impl Guests for Fleet {
 }
 
 /// When the guest had obeyed; `None` for one that is gone, which needs no order.
-async fn obey(seat: &Seat, qmp: &qmp::Client, order: Order) -> Result<Option<Instant>, String> {
+async fn obey(
+    seat: &Seat,
+    qmp: &qmp::Client,
+    order: Order,
+) -> Result<Option<Instant>, (String, qmp::QmpError)> {
     if seat.state() == GuestState::Dead {
         return Ok(None);
     }
@@ -84,6 +105,6 @@ async fn obey(seat: &Seat, qmp: &qmp::Client, order: Order) -> Result<Option<Ins
         Ok(()) => Ok(Some(Instant::now())),
         // A QEMU that has hung up is about to end, which its seat will tell.
         Err(qmp::QmpError::Closed(_)) => Ok(None),
-        Err(error) => Err(format!("`{}`: {error}", seat.name())),
+        Err(error) => Err((seat.name().to_owned(), error)),
     }
 }

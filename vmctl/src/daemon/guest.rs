@@ -1,6 +1,11 @@
 //! One guest from its start to its end: who attends to it, and what is made of what it does.
 
-use std::{path::Path, process::ExitStatus, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    process::ExitStatus,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     net::UnixStream,
@@ -115,8 +120,14 @@ async fn follow(
     mut events: tokio::sync::broadcast::Receiver<qmp::Event>,
     journal: &Journal,
 ) {
+    let mut resets = Resets::default();
     loop {
         match events.recv().await {
+            Ok(event) if event.name == "RESET" => {
+                if resets.is_reboot(event.received) {
+                    reboot(seat, journal);
+                }
+            }
             Ok(event) => note(seat, &event, journal),
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(guest = seat.name(), missed, "events of QEMU were missed");
@@ -126,21 +137,53 @@ async fn follow(
     }
 }
 
+/// Tells reboots from the resets that they consist of: Linux tries one way to reset the machine
+/// after the other, and QEMU may get to hear of two before the first one has happened.
+#[derive(Debug, Default)]
+struct Resets {
+    last: Option<Instant>,
+}
+
+impl Resets {
+    /// Shorter than any firmware takes, longer than Linux waits between two ways (100 ms or less).
+    const ONE_REBOOT: Duration = Duration::from_secs(1);
+
+    fn is_reboot(&mut self, at: Instant) -> bool {
+        let before = self.last.replace(at);
+        before.is_none_or(|before| at.saturating_duration_since(before) >= Self::ONE_REBOOT)
+    }
+}
+
+fn reboot(seat: &Seat, journal: &Journal) {
+    journal.record(format!("guest {} reboots", seat.name()));
+    seat.update(|life| {
+        life.reboots += 1;
+        life.state = GuestState::Booting;
+        if let Some(session) = life.session.take() {
+            session.close();
+        }
+    });
+}
+
 fn note(seat: &Seat, event: &qmp::Event, journal: &Journal) {
     match event.name.as_str() {
         "STOP" => seat.update(|life| life.paused = true),
         "RESUME" => seat.update(|life| life.paused = false),
-        "RESET" => {
-            journal.record(format!("guest {} reboots", seat.name()));
-            seat.update(|life| {
-                life.reboots += 1;
-                life.state = GuestState::Booting;
-                if let Some(session) = life.session.take() {
-                    session.close();
-                }
-            });
-        }
         "GUEST_PANICKED" => journal.record(format!("guest {} panicked", seat.name())),
         name => tracing::debug!(guest = seat.name(), name, "event of QEMU"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resets_in_quick_succession_are_one_reboot() {
+        let start = Instant::now();
+        let mut resets = Resets::default();
+        let at = [0, 90, 180, 5_000, 5_050];
+        let reboots = at.map(|ms| resets.is_reboot(start + Duration::from_millis(ms)));
+        assert_eq!(reboots, [true, false, false, true, false]);
     }
 }

@@ -9,7 +9,7 @@ use chronotap::{
     datapath::{Datapath, OrderError},
     observation::Observation,
     sim::DirectionId,
-    synchronizer::Synchronizer,
+    synchronizer::{Synchronizer, SynchronizerError},
 };
 use tokio::sync::mpsc;
 
@@ -17,7 +17,7 @@ use super::{events::Journal, fleet::Fleet, seat::Seat};
 use crate::{
     api::{
         self,
-        failure::Failure,
+        failure::{Failure, FailureKind},
         link::{Direction, LinkChange},
         status::{Barrier, FirstPing, LabState},
     },
@@ -117,7 +117,7 @@ impl Lab {
     pub async fn pause(&self) -> Result<Barrier, Failure> {
         let before = self.synchronizer.tally().paused;
         let paused = self.synchronizer.pause().await;
-        paused.map_err(|error| Failure::runtime(format!("not paused: {error}")))?;
+        paused.map_err(|error| self.disobeyed("not paused", &error))?;
         if !before {
             self.journal.record("paused");
         }
@@ -131,11 +131,19 @@ impl Lab {
     pub async fn resume(&self) -> Result<Barrier, Failure> {
         let before = self.synchronizer.tally().paused;
         let resumed = self.synchronizer.resume().await;
-        resumed.map_err(|error| Failure::runtime(format!("not resumed: {error}")))?;
+        resumed.map_err(|error| self.disobeyed("not resumed", &error))?;
         if before {
             self.journal.record("resumed");
         }
         self.barrier().await
+    }
+
+    fn disobeyed(&self, what: &str, error: &SynchronizerError) -> Failure {
+        let kind = if self.fleet.has_hung() { FailureKind::Timeout } else { FailureKind::Runtime };
+        Failure::new(kind, format!("{what}: {error}")).remedy(
+            "a QEMU that does not answer may be stopped or starved: see its state with ps, and \
+             qemu.log in the lab's state directory",
+        )
     }
 
     async fn barrier(&self) -> Result<Barrier, Failure> {

@@ -38,16 +38,20 @@ mod seat;
 pub mod signals;
 mod status;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::mpsc;
 
 use crate::{
     api::{failure::Failure, progress::Progress},
     cli::Daemon,
+    client::Client,
     commands::topology,
-    lab::{LabRecord, Labs, StateDir},
-    scenario::Scenario,
+    lab::{LabError, LabRecord, Labs, StateDir},
+    scenario::LabName,
 };
 use belongings::Belongings;
 use lab::{Lab, Phase};
@@ -80,13 +84,16 @@ pub fn run(args: &Daemon, lab: Option<&str>) -> Result<(), Failure> {
 
 async fn live(args: &Daemon, lab: Option<&str>, announcer: &Announcer) -> Result<(), Failure> {
     let mut ending = Ending::listen()?;
-    let scenario = topology::load(&args.file, lab)?;
-    let (dir, record) = claim(args, &scenario, announcer)?;
+    let scenario = topology::load_quietly(&args.file, lab)?;
+    let dir = claim(&scenario.name).await?;
+    let record = introduce(args, &dir, announcer)?;
     let mut belongings = Belongings::new(dir, record);
     let (ends, mut ended) = mpsc::channel(1);
     let mut pulled = std::pin::pin!(leash::pulled());
     let booted = tokio::select! {
-        booted = boot::boot(&mut belongings, scenario, args.timeout, announcer, ends) => booted,
+        booted = boot::boot(&mut belongings, scenario, args.timeout, announcer, ends) => {
+            booted.map_err(|failure| belongings.with_log(failure))
+        }
         () = &mut pulled => Err(interrupted()),
         _ = ending.next() => Err(interrupted()),
     };
@@ -101,7 +108,7 @@ async fn live(args: &Daemon, lab: Option<&str>, announcer: &Announcer) -> Result
             stop(&lab, reason, announcer);
             None
         }
-        Err(failure) => Some(belongings.with_log(failure)),
+        Err(failure) => Some(failure),
     };
     announcer.step("taking the lab down");
     let removed = belongings.give_up().await;
@@ -112,20 +119,38 @@ async fn live(args: &Daemon, lab: Option<&str>, announcer: &Announcer) -> Result
     }
 }
 
-fn claim(
-    args: &Daemon,
-    scenario: &Scenario,
-    announcer: &Announcer,
-) -> Result<(StateDir, LabRecord), Failure> {
-    let dir = Labs::of_this_user()?.claim(&scenario.name)?;
-    log_to(&dir)?;
+/// Takes possession of the state directory. A daemon that was killed holds it until the kernel has
+/// put its sockets and maps away, which takes a while; one that answers is not waited for.
+async fn claim(name: &LabName) -> Result<StateDir, Failure> {
+    const DYING: Duration = Duration::from_secs(5);
+    let labs = Labs::of_this_user()?;
+    let holder = Client::new(name.as_str(), labs.control_socket(name));
+    let begun = Instant::now();
+    loop {
+        match labs.claim(name) {
+            Err(LabError::Busy { .. }) if begun.elapsed() < DYING && !answers(&holder).await => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            claimed => return Ok(claimed?),
+        }
+    }
+}
+
+async fn answers(holder: &Client) -> bool {
+    let asked = tokio::time::timeout(Duration::from_millis(500), holder.lab()).await;
+    asked.is_ok_and(|answer| answer.is_ok())
+}
+
+/// Tells others who holds the lab, and where to read about it.
+fn introduce(args: &Daemon, dir: &StateDir, announcer: &Announcer) -> Result<LabRecord, Failure> {
+    log_to(dir)?;
     if !dir.leftovers().is_empty() {
         announcer.note("cleaned up what a killed daemon had left");
     }
     let record = LabRecord::of_this_process(args.file.clone())
         .map_err(|error| Failure::runtime(format!("cannot tell who we are: {error}")))?;
     dir.write_record(&record)?;
-    Ok((dir, record))
+    Ok(record)
 }
 
 /// From here on standard error is the lab's log. Panics land there too.

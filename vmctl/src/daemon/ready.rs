@@ -10,7 +10,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use chronotap_guest::{Outcome, Request, host::Session};
 use futures_util::future::join_all;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{belongings, lab::Lab, leash::Announcer, pairs, seat::Seat};
 use crate::{
@@ -25,8 +25,8 @@ use crate::{
 /// How long a guest without a known agent runs before it counts as up.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// How often progress is told.
-const LOOK: Duration = Duration::from_millis(250);
+/// How often the guests' states are looked at.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Pairs that are pinged at the start; a lab of 64 guests has 2,016.
 const PINGS: usize = 8;
@@ -46,6 +46,7 @@ pub async fn wait(
 ) -> Result<(), Failure> {
     let begun = Instant::now();
     let deadline = begun + limit;
+    let mut told = None;
     loop {
         let grace_over = begun.elapsed() >= GRACE;
         settle_unknown(lab, grace_over);
@@ -54,28 +55,24 @@ pub async fn wait(
         }
         let waiting: Vec<&Arc<Seat>> =
             lab.seats.iter().filter(|seat| seat.state() == GuestState::Booting).collect();
-        announcer.tell(answering(lab, &waiting));
+        if told != Some(waiting.len()) {
+            announcer.tell(answering(lab, &waiting));
+            told = Some(waiting.len());
+        }
         if waiting.is_empty() {
             return conclude(lab, dir);
         }
         if Instant::now() >= deadline {
             return give_up(lab, &waiting, limit, dir);
         }
-        let next = (Instant::now() + LOOK).min(deadline);
-        let changes = waiting.iter().map(|seat| {
-            let mut life = seat.watch();
-            Box::pin(async move { drop(life.changed().await) })
-        });
-        let changed = futures_util::future::select_all(changes);
-        // Either way it is time to look again.
-        drop(timeout_at(next, changed).await);
-        sleep_until((Instant::now() + Duration::from_millis(20)).min(deadline)).await;
+        sleep(LOOK).await;
     }
 }
 
 fn answering(lab: &Lab, waiting: &[&Arc<Seat>]) -> Progress {
+    let up = |seat: &&Arc<Seat>| matches!(seat.state(), GuestState::Ready | GuestState::Running);
     Progress::Answering {
-        ready: lab.seats.len() - waiting.len(),
+        ready: lab.seats.iter().filter(up).count(),
         of: lab.seats.len(),
         waiting_for: waiting.iter().take(NAMES).map(|seat| seat.name().to_owned()).collect(),
     }

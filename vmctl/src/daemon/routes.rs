@@ -45,6 +45,9 @@ fn router(lab: Arc<Lab>) -> Router {
         .route("/v1/guests/{node}/exec", get(open_exec))
         .route("/v1/guests/{node}/console", get(open_console))
         .fallback(async || Refusal(Failure::not_found("no such request; see /v1/status")))
+        .method_not_allowed_fallback(async || {
+            Refusal(Failure::usage("this path does not take this method"))
+        })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(lab)
 }

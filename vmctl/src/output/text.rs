@@ -58,9 +58,9 @@ pub fn rate(bit_s: u64) -> String {
 /// Bytes: `512MiB`, `64KiB`.
 pub fn bytes(count: u64) -> String {
     // 250 kB are not 244.141 KiB to whoever wrote them.
-    let decimal_units = count % 0x400 != 0 && count % 1_000 == 0;
+    let decimal_units = !count.is_multiple_of(0x400) && count.is_multiple_of(1_000);
     let (unit, name) = match count {
-        1_000_000.. if decimal_units && count % 1_000_000 == 0 => (1_000_000, "MB"),
+        1_000_000.. if decimal_units && count.is_multiple_of(1_000_000) => (1_000_000, "MB"),
         1_000.. if decimal_units => (1_000, "kB"),
         0..0x400 => (1, "B"),
         0x400..0x10_0000 => (0x400, "KiB"),
