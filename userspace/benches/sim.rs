@@ -16,13 +16,16 @@ use rustix::time::{ClockId, clock_gettime};
 const SIZES: [u32; 3] = [10, 1_000, 10_000];
 const FRAMES: u32 = 2_000_000;
 const REPEATS: usize = 3;
-/// Each node sends one frame in this time: 10 frames in flight on a link with 1 ms of delay.
-const PERIOD: u64 = 100_000;
+/// One node or another sends in this time, so that networks of every size carry the same traffic:
+/// what grows is the number of nodes alone. Each hop of all paths together has 10,000 frames in
+/// flight.
+const INTERVAL: u64 = 100;
 const DELAY: Duration = Duration::from_millis(1);
 /// Frames that are handed over between two looks at what is due.
 const BATCH: u32 = 32;
 const NODES_PER_SWITCH: u32 = 100;
-const LENGTH: usize = 1514;
+/// Minimal frames: the memory behind frames is not what is measured.
+const LENGTH: usize = 60;
 
 /// A handle to a frame that lies elsewhere.
 #[derive(Clone, Copy)]
@@ -109,7 +112,7 @@ impl Experiment {
         let nodes = NonZeroU32::new(self.frames.len() as u32).expect("some nodes");
         for frame in 0..frames {
             let node = frame % nodes;
-            self.now += PERIOD / u64::from(nodes.get());
+            self.now += INTERVAL;
             self.send(node, self.frames[node as usize]);
             if frame % BATCH == 0 {
                 self.deliver();
@@ -131,9 +134,8 @@ impl Experiment {
 
     /// Lets `teach` send, and all of it arrive.
     fn teach(&mut self, node: u32, frame: Handle) {
-        self.now += PERIOD;
         self.send(node, frame);
-        self.now += 4 * DELAY.as_nanos() as u64 + PERIOD;
+        self.now += 5 * DELAY.as_nanos() as u64;
         self.deliver();
     }
 

@@ -98,7 +98,29 @@ fn since(origin: HostInstant, host: HostInstant) -> VirtualInstant {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Whatever the pauses, later host instants are never earlier virtual ones, and a running
+        /// clock's `when` undoes its `at`.
+        #[test]
+        fn never_runs_backwards(
+            changes in prop::collection::vec((any::<bool>(), 0u64..1000), 0..8),
+            stamps in prop::collection::vec(0u64..1200, 2..40),
+        ) {
+            let mut clock = VirtualClock::starting_at(host(100));
+            for (pause, instant) in changes {
+                if pause { clock.pause(host(instant)) } else { clock.resume(host(instant)) }
+            }
+            let mut stamps = stamps;
+            stamps.sort_unstable();
+            prop_assert!(stamps.is_sorted_by_key(|&stamp| clock.at(host(stamp))));
+            let now = host(2000);
+            prop_assert!(clock.is_paused() || clock.when(clock.at(now)) == Some(now));
+        }
+    }
 
     const fn host(nanos: u64) -> HostInstant {
         HostInstant::from_nanos(nanos)

@@ -79,13 +79,16 @@ impl<F> Flights<F> {
         self.lanes.iter().map(VecDeque::len).sum()
     }
 
-    pub(super) fn push(&mut self, lane: Lane, flight: Flight<F>) {
+    /// Adds a frame; tells whether its lane was empty, as it must be for the frame to be first.
+    pub(super) fn push(&mut self, lane: Lane, flight: Flight<F>) -> bool {
         let lane = &mut self.lanes[lane as usize];
         debug_assert!(
             lane.back().is_none_or(|last| (last.due, last.seq) < (flight.due, flight.seq)),
             "a lane keeps its order"
         );
+        let empty = lane.is_empty();
         lane.push_back(flight);
+        empty
     }
 
     /// When the first of them arrives.

@@ -19,6 +19,17 @@ pub(super) enum Target {
     },
 }
 
+/// How a frame takes off.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Launch {
+    /// When it arrives.
+    pub(super) due: VirtualInstant,
+    /// How many are under way: two if it is duplicated.
+    pub(super) frames: usize,
+    /// Whether it may be the direction's next arrival.
+    pub(super) leads: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Direction<F> {
     pub(super) link: LinkDirection,
@@ -32,8 +43,8 @@ impl<F: Payload> Direction<F> {
         Self { link, flights: Flights::new(), counters: DirectionCounters::default(), to }
     }
 
-    /// Sends `frame` at `at`; gives its arrival unless it is dropped.
-    pub(super) fn send(&mut self, at: VirtualInstant, frame: F) -> Option<VirtualInstant> {
+    /// Sends `frame` at `at`; tells how it takes off unless it is dropped.
+    pub(super) fn send(&mut self, at: VirtualInstant, frame: F) -> Option<Launch> {
         let len = length(&frame);
         self.counters.sent += 1;
         self.counters.sent_bytes += u64::from(len);
@@ -62,7 +73,7 @@ impl<F: Payload> Direction<F> {
         self.link.set_profile(profile, now, |lane, seq, due| flights.retime(lane, seq, due));
     }
 
-    fn launch(&mut self, arrival: Arrival, mut frame: F) -> VirtualInstant {
+    fn launch(&mut self, arrival: Arrival, mut frame: F) -> Launch {
         let Arrival { due, lane, seq, twice, flip } = arrival;
         let copy = twice.then(|| self.copy(&frame)).flatten();
         if let Some(bit) = flip {
@@ -70,11 +81,12 @@ impl<F: Payload> Direction<F> {
             self.counters.corrupted += 1;
         }
         self.counters.reordered += u64::from(lane == Lane::Held);
-        self.flights.push(lane, Flight { due, seq, frame });
+        let leads = self.flights.push(lane, Flight { due, seq, frame });
+        let frames = 1 + usize::from(copy.is_some());
         if let Some(frame) = copy {
             self.flights.push(lane, Flight { due, seq: seq + 1, frame });
         }
-        due
+        Launch { due, frames, leads }
     }
 
     /// A copy that there is no room for counts as made and dropped.

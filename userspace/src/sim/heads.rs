@@ -56,12 +56,11 @@ impl Heads {
             due.map_or(NONE, |due| Entry::from(due.as_nanos()) << 32 | Entry::from(direction));
         for first in &self.rounds {
             let group = &mut self.groups[first + place / GROUP];
-            let before = group.least();
-            group.0[place % GROUP] = entry;
-            entry = group.least();
-            if entry == before {
+            if group.0[place % GROUP] == entry {
                 return;
             }
+            group.0[place % GROUP] = entry;
+            entry = group.least();
             place /= GROUP;
         }
         self.winner = entry;

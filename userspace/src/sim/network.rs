@@ -206,12 +206,12 @@ impl<F: Payload> Network<F> {
 
     fn send(&mut self, index: u32, at: VirtualInstant, frame: F) {
         let direction = &mut self.directions[index as usize];
-        let before = direction.flights.len();
-        let Some(due) = direction.send(at, frame) else { return };
-        self.in_flight += direction.flights.len() - before;
-        let behind = matches!(direction.to, Target::Switch { .. }) && Some(due) <= self.horizon;
+        let Some(launch) = direction.send(at, frame) else { return };
+        self.in_flight += launch.frames;
+        let behind =
+            matches!(direction.to, Target::Switch { .. }) && Some(launch.due) <= self.horizon;
         self.stragglers += u64::from(behind);
-        if before == 0 || direction.flights.first() == Some(due) {
+        if launch.leads {
             self.note_first(index);
         }
     }

@@ -11,7 +11,8 @@ pub struct Profile {
     /// One-way propagation delay.
     pub delay: Duration,
     /// Each frame's delay is uniform within `delay ± jitter`, and never below zero. Order is
-    /// kept: a frame arrives no sooner than the one before it.
+    /// kept: a frame arrives no sooner than the one before it, which moves the delays of frames
+    /// that follow each other within `jitter` towards `delay + jitter`.
     pub jitter: Duration,
     /// Loss on the wire.
     pub loss: Loss,
