@@ -71,6 +71,9 @@ fn every_length_is_delivered_or_counted_as_oversize() {
         let seen = plane.wait_until(|seen| seen.ports[0].received == 1986);
         assert_eq!(seen.ports[0].ingress[DropReason::Oversize], 2000 - 1519);
         assert_eq!(seen.transmitted(), 1519 - 14);
+        let kernel = plane.datapath.kernel_counters().expect("counters")[0];
+        assert_eq!(kernel.frames, seen.ports[0].received + seen.ports[0].missed);
+        plane.datapath.drain_kernel_log();
     });
 }
 

@@ -11,7 +11,7 @@ use chronotap_tests::plane::{Plane, QUEUE, delayed, pair};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
-use crate::load::{Load, Outcome, cpu, drive, plane_cpu};
+use crate::load::{Load, Outcome, cpu, drive, hurry, plane_cpu};
 
 const SPAN: Duration = Duration::from_millis(1500);
 
@@ -105,6 +105,7 @@ fn relay(name: &'static str, load: Load) -> Row {
 }
 
 fn forward(from: &Tap, to: &Tap, over: &AtomicBool) -> (Duration, u64) {
+    hurry();
     let mut room = [0; 2048];
     let mut frames = 0;
     while !over.load(Ordering::Relaxed) {

@@ -165,6 +165,17 @@ pub enum DatapathError {
     Died,
 }
 
+impl DatapathError {
+    /// True when what is missing is a privilege or capability.
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::Programs(error) => error.is_denied(),
+            Self::Setup(error) => error.cause.kind() == std::io::ErrorKind::PermissionDenied,
+            _ => false,
+        }
+    }
+}
+
 /// Why an order was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
