@@ -44,8 +44,10 @@ pub async fn run(args: &Up, lab: Option<&str>, format: Format) -> Result<u8, Fai
     let client = Client::new(held.name.as_str(), labs.control_socket(&held.name));
     let code = held.follow(args.detach, &client, format, &mut ending).await;
     held.steps.clear();
-    if !args.detach || code.as_ref().is_err() {
-        // It has said its last word; this only reaps it.
+    if !args.detach || code.is_err() {
+        // If it has not said its last word, we are leaving early, and it must not wait for us.
+        held.leash = None;
+        // This only reaps it; what it had to say came through the pipe.
         drop(daemon.wait().await);
     }
     code

@@ -10,7 +10,7 @@ use std::{
 use chronotap::{
     datapath::{self, MemoryLimits, PortSettings},
     pacer::StampSource,
-    synchronizer::{OnOverload, Realtime},
+    synchronizer::{Guests as _, OnOverload, Realtime, Synchronizer},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::{net::UnixListener, sync::mpsc, task::block_in_place};
@@ -18,7 +18,6 @@ use tokio::{net::UnixListener, sync::mpsc, task::block_in_place};
 use super::{
     belongings::Belongings,
     describe,
-    events::Journal,
     fleet::Fleet,
     guest::Prepared,
     lab::{Lab, Phase},
@@ -62,46 +61,65 @@ pub async fn boot(
     let means = gather(&scenario, announcer).await?;
     announcer.step(format!("making the network of {} guests", scenario.guests.len()));
     let (plane, events) = build_network(belongings, &scenario, &means)?;
-    let journal = Arc::new(Journal::new());
-    announcer.step(format!("starting {} guests", scenario.guests.len()));
-    let guests = start_guests(belongings, &scenario, &means).await?;
-    let fleet =
-        Fleet::new(guests.iter().map(|guest| (guest.seat.clone(), guest.qmp.clone())).collect());
     let begun = plane.observe(Box::default()).await.map_err(Failure::runtime)?;
     let since = Instant::now() - status::virtual_time(&begun);
-    let on_overload = match scenario.time.overload {
-        Overload::Pause => OnOverload::Pause,
-        Overload::Report => OnOverload::Report,
-    };
-    let (policy, synchronizer) = Realtime::new(fleet.clone(), plane.clone(), events, on_overload);
-    belongings.tasks.spawn(policy.run());
+    announcer.step(format!("starting {} guests", scenario.guests.len()));
+    let guests = start_guests(belongings, &scenario, &means).await?;
+    let fleet = Fleet::new(guests.iter().map(Prepared::parts).collect());
+    let synchronizer = govern(belongings, &scenario, &fleet, &plane, events);
     let listener = metrics_listener(belongings, &scenario, announcer).await?;
     let lab = Arc::new(Lab {
         about: about(belongings, &scenario, &means, plane.facts().stamps),
         seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
-        journal: journal.clone(),
+        journal: Arc::default(),
         first_pings: OnceLock::new(),
         names: Arc::new(names(&scenario)),
         datapath: plane,
         synchronizer,
-        fleet: fleet.clone(),
+        fleet,
         scenario: RwLock::new(scenario),
         since,
         phase: Mutex::new(Phase::Booting),
-        ends: ends.clone(),
+        ends,
         changing: tokio::sync::Mutex::new(()),
     });
     serve(belongings, &lab, listener)?;
-    for guest in guests {
-        belongings.tasks.spawn(guest.live(journal.clone(), ends.clone()));
-    }
-    let started = chronotap::synchronizer::Guests::resume_all(&fleet).await;
-    started.map_err(|error| Failure::runtime(format!("guests do not start: {error}")))?;
+    set_off(belongings, &lab, guests).await?;
     ready::wait(&lab, belongings.dir.path(), timeout, announcer).await?;
     announcer.step("first pings");
     ready::ping_all(&lab).await;
     lab.enter(Phase::Up);
     Ok(lab)
+}
+
+/// Starts the policy that pauses and resumes the guests.
+fn govern(
+    belongings: &mut Belongings,
+    scenario: &Scenario,
+    fleet: &Fleet,
+    plane: &datapath::Datapath,
+    events: mpsc::Receiver<datapath::Event>,
+) -> Synchronizer {
+    let on_overload = match scenario.time.overload {
+        Overload::Pause => OnOverload::Pause,
+        Overload::Report => OnOverload::Report,
+    };
+    let (policy, handle) = Realtime::new(fleet.clone(), plane.clone(), events, on_overload);
+    belongings.tasks.spawn(policy.run());
+    handle
+}
+
+/// Attends to the guests from now on, and lets them all run at once.
+async fn set_off(
+    belongings: &mut Belongings,
+    lab: &Lab,
+    guests: Vec<Prepared>,
+) -> Result<(), Failure> {
+    for guest in guests {
+        belongings.tasks.spawn(guest.live(lab.journal.clone(), lab.ends.clone()));
+    }
+    let started = lab.fleet.resume_all().await;
+    started.map_err(|error| Failure::runtime(format!("guests do not start: {error}")))
 }
 
 async fn gather(scenario: &Scenario, announcer: &Announcer) -> Result<Means, Failure> {
@@ -234,6 +252,7 @@ fn serve(
     socket.set_nonblocking(true).map_err(failed)?;
     let socket = UnixListener::from_std(socket).map_err(failed)?;
     belongings.tasks.spawn(routes::serve(socket, lab.clone()));
+    belongings.tasks.spawn(drain_kernel_log(lab.datapath.clone()));
     let scraped = lab.clone();
     let render: metrics::server::Render = Arc::new(move || {
         let lab = scraped.clone();
@@ -244,6 +263,16 @@ fn serve(
     });
     belongings.tasks.spawn(metrics::server::serve(metrics, render));
     Ok(())
+}
+
+/// Moves what the programs in the kernel have to say into the daemon's log. They are rate-limited,
+/// so their buffer holds much more than comes in between.
+async fn drain_kernel_log(plane: datapath::Datapath) {
+    const EVERY: Duration = Duration::from_secs(2);
+    loop {
+        tokio::time::sleep(EVERY).await;
+        plane.drain_kernel_log();
+    }
 }
 
 fn about(

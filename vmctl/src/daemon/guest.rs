@@ -63,6 +63,11 @@ impl Prepared {
         Ok(Self { seat, qmp, process, agent: exec, log })
     }
 
+    /// Its seat and its QMP connection, to be shared.
+    pub fn parts(&self) -> (Arc<Seat>, qmp::Client) {
+        (self.seat.clone(), self.qmp.clone())
+    }
+
     /// Attends to the guest until its QEMU ends; then says through `ended` whether the lab is to
     /// end with it. Dropping the future kills QEMU.
     pub async fn live(self, journal: Arc<Journal>, ended: mpsc::Sender<String>) {
@@ -99,6 +104,7 @@ async fn connect(running: &mut Running) -> Result<qmp::Client, String> {
 }
 
 fn stillborn(name: &str, why: &str, running: &Running) -> Failure {
+    // A log that cannot be read has nothing to add to what is known already.
     let words = running.last_words().unwrap_or_default();
     Failure::runtime(format!("guest `{name}` did not start: {why}"))
         .log(words.lines().map(str::to_owned).collect())

@@ -106,8 +106,8 @@ async fn open_console(
 fn socket(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<WebSocketUpgrade<impl OnFailedUpgrade>, Refusal> {
-    let upgrade = upgrade
-        .map_err(|_| Failure::usage("this is a WebSocket; see the documentation of the API"))?;
+    let upgrade =
+        upgrade.map_err(|_| Failure::usage("this path is to be opened as a WebSocket"))?;
     Ok(upgrade
         .max_message_size(MESSAGE_LIMIT)
         .max_frame_size(MESSAGE_LIMIT)
