@@ -34,34 +34,16 @@ impl AttachMode {
 
 /// A step that the kernel, or the object file, did not allow.
 #[derive(Debug, thiserror::Error)]
-#[error("{step}: {}", causes(.cause.as_ref()).map(ToString::to_string).collect::<Vec<_>>().join(": "))]
+#[error("{step}")]
 pub struct ProgramsError {
     /// What was being done.
     step: String,
-    /// Why not. Not a `source`: aya keeps the telling part (errno, verifier's log) in the sources
-    /// of its errors, so all of them are in our own text already.
+    /// Why not, down to the errno or the verifier's log.
+    #[source]
     cause: Box<dyn std::error::Error + Send + Sync>,
 }
 
-impl ProgramsError {
-    /// True when what is missing is a capability (CAP_BPF, CAP_NET_ADMIN).
-    pub fn is_denied(&self) -> bool {
-        causes(self.cause.as_ref()).any(is_denied)
-    }
-}
-
 type Result<T> = std::result::Result<T, ProgramsError>;
-
-fn causes<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
-}
-
-fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
-    let cause = error.downcast_ref::<std::io::Error>();
-    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::PermissionDenied)
-}
 
 /// Adds the step to an error.
 fn at<E>(step: impl Into<String>) -> impl FnOnce(E) -> ProgramsError

@@ -5,8 +5,10 @@
 //! for a lock. The control side never sees a frame.
 
 mod command;
+mod error;
 mod plane;
 mod probe;
+mod settings;
 
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,12 +19,12 @@ use chronotap_common::counter::PortCounters;
 use tokio::sync::oneshot;
 
 use crate::observation::Observation;
-use crate::pacer::StampSource;
 use crate::programs::{AttachMode, Programs, ProgramsError};
-use crate::sim::{DirectionId, Plan, PlanError, PortId, Profile, VirtualInstant};
-use crate::xsk::SetupError;
+use crate::sim::{DirectionId, PortId, Profile, VirtualInstant};
 use command::{Command, Doorbell};
+pub use error::{DatapathError, OrderError, RewireError};
 use plane::{Birth, Ready};
+pub use settings::{Event, Facts, MemoryLimits, PortSettings, Scheduling, Settings};
 
 /// How long an answer may take. The data plane answers within a millisecond unless the host does
 /// not let it run.
@@ -30,165 +32,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Events that may wait to be read; more of the same kind are left out.
 const EVENTS: usize = 16;
-
-/// A guest's tap.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PortSettings {
-    /// Interface index, in the network namespace of the thread that calls [`start`].
-    pub ifindex: u32,
-    /// Interface name, as `tap0`.
-    pub name: String,
-    /// The largest payload of a frame to or from the guest; 18 octets of headers come on top.
-    pub mtu: u32,
-}
-
-/// Bounds of the memory for frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemoryLimits {
-    /// UMEM chunks of 2 KiB, or `None` for a number that suits the number of ports. Each port
-    /// costs the kernel about 130 octets for each chunk.
-    pub chunks: Option<u32>,
-    /// Octets for frames that wait beyond the UMEM: what is in flight on long or slow links.
-    /// Mapped in steps of 1 MiB when needed.
-    pub pool: usize,
-}
-
-impl Default for MemoryLimits {
-    /// 256 MiB hold one second of a 2 Gbit/s link.
-    fn default() -> Self {
-        Self { chunks: None, pool: 256 << 20 }
-    }
-}
-
-impl MemoryLimits {
-    /// Chunks in all, and chunks that each port's kernel side holds for receiving: three quarters
-    /// of them all together.
-    fn shares(&self, ports: u32) -> (u32, u32) {
-        let suitable = ports.saturating_mul(1024).clamp(8192, 16_384);
-        let chunks = self.chunks.unwrap_or(suitable);
-        (chunks, (chunks / 4 * 3 / ports.max(1)).max(1))
-    }
-}
-
-/// What to start.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// By port id.
-    pub ports: Vec<PortSettings>,
-    /// The network between them.
-    pub plan: Plan,
-    /// The object file with the programs, `chronotap.bpf.o`.
-    pub object: Vec<u8>,
-    /// How late a release may be before the host counts as overloaded.
-    pub tolerance: Duration,
-    /// Bounds of the memory for frames.
-    pub memory: MemoryLimits,
-}
-
-/// How the data-plane thread is scheduled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheduling {
-    /// `SCHED_FIFO`.
-    Fifo,
-    /// Nice -20.
-    Nice,
-    /// As any other thread: lateness follows the host's load.
-    Ordinary,
-}
-
-impl Scheduling {
-    /// The stable name, as `status` shows it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Fifo => "fifo",
-            Self::Nice => "nice",
-            Self::Ordinary => "ordinary",
-        }
-    }
-}
-
-/// What this host turned out to offer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// Where send instants come from.
-    pub stamps: StampSource,
-    /// How the capture program sits on each port.
-    pub attached: Vec<AttachMode>,
-    /// How the data-plane thread is scheduled.
-    pub scheduling: Scheduling,
-}
-
-/// What the data plane says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// All releases of the last moment were later than the tolerance. Not said again before a
-    /// release was in time, or the clock was thawed.
-    Overload {
-        /// How late the last releases were.
-        lateness: Duration,
-    },
-}
-
-/// Why the data plane did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum DatapathError {
-    /// The kernel half.
-    #[error(transparent)]
-    Programs(#[from] ProgramsError),
-    /// A socket.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    /// The plan is not a network.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// The plan and the taps do not fit together.
-    #[error("the plan has {planned} ports, and {given} taps were given")]
-    Ports {
-        /// Ports of the plan.
-        planned: u32,
-        /// Taps.
-        given: usize,
-    },
-    /// No memory for frames.
-    #[error("no memory for {chunks} chunks of 2 KiB: {cause}")]
-    Memory {
-        /// How many were asked for.
-        chunks: u32,
-        /// The kernel's answer.
-        cause: std::io::Error,
-    },
-    /// The thread or its descriptors.
-    #[error("start the data-plane thread: {0}")]
-    Thread(std::io::Error),
-    /// The thread ended while it was starting.
-    #[error("the data-plane thread died while starting")]
-    Died,
-}
-
-impl DatapathError {
-    /// True when what is missing is a privilege or capability.
-    pub fn is_denied(&self) -> bool {
-        match self {
-            Self::Programs(error) => error.is_denied(),
-            Self::Setup(error) => error.cause.kind() == std::io::ErrorKind::PermissionDenied,
-            _ => false,
-        }
-    }
-}
-
-/// Why an order was not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OrderError {
-    /// The data plane has stopped.
-    #[error("the data plane has stopped")]
-    Stopped,
-    /// The host does not let it run.
-    #[error("the data plane did not answer within {} s", PATIENCE.as_secs())]
-    Silent,
-    /// There is no such link or port.
-    #[error("no such link or port")]
-    Unknown,
-}
 
 /// A handle to the running data plane. It stops when the last one is dropped.
 #[derive(Clone)]
@@ -373,20 +216,6 @@ impl Datapath {
             Err(_elapsed) => Err(OrderError::Silent),
         }
     }
-}
-
-/// Why a port was not bound to its new tap.
-#[derive(Debug, thiserror::Error)]
-pub enum RewireError {
-    /// The data plane did not take the order.
-    #[error(transparent)]
-    Order(#[from] OrderError),
-    /// The socket.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    /// The programs.
-    #[error(transparent)]
-    Programs(#[from] ProgramsError),
 }
 
 impl Thread {

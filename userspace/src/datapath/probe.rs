@@ -46,7 +46,11 @@ pub(super) fn stamp_source(programs: &mut Programs, read: fn() -> HostInstant) -
             StampSource::Userspace
         }
         Err(error) => {
-            tracing::warn!(%error, "no self-test of the stamp: send instants are user space's");
+            let error = super::error::causes(&error)
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(": ");
+            tracing::warn!(error, "no self-test of the stamp: send instants are user space's");
             StampSource::Userspace
         }
     }

@@ -15,6 +15,7 @@
 //! `XDP_SHARED_UMEM`: there every later bind dies with the tap that owned the registration.
 //! Copy mode only: taps have no zero-copy, and the kick is always needed.
 
+mod chain;
 mod frame;
 mod mapping;
 mod memory;
@@ -26,19 +27,21 @@ mod tap;
 
 use std::io;
 
+pub use chain::{Arrival, Loss, Stamp};
 pub use frame::Frame;
 pub use memory::{CHUNK, Memory, Occupancy};
-pub use socket::{Arrival, Kick, Loss, Settings, Socket, Stamp};
+pub use socket::{Kick, Settings, Socket};
 pub use sys::become_fifo;
 pub use tap::Tap;
 
 /// A step in making a socket or a tap that the kernel refused.
 #[derive(Debug, thiserror::Error)]
-#[error("{step}: {cause}{}", hint(.cause))]
+#[error("{step}{}", hint(.cause))]
 pub struct SetupError {
     /// What was being done, as in "bind AF_XDP socket to interface 7".
     pub step: String,
     /// The kernel's answer.
+    #[source]
     pub cause: io::Error,
 }
 

@@ -10,7 +10,6 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
-use chronotap_common::stamp::FrameStamp;
 use rustix::io::Errno;
 use rustix::net::sockopt;
 use rustix::net::xdp::{
@@ -18,9 +17,10 @@ use rustix::net::xdp::{
 };
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, bind, send, socket_with};
 
+use super::chain::{Arrival, Chain, Loss};
 use super::frame::{Frame, ROOM};
 use super::mapping::Mapping;
-use super::memory::{Borrower, CHUNK, Memory, address_of};
+use super::memory::{Borrower, Memory, address_of};
 use super::ring::{Consumer, Layout, Producer};
 use super::{SetupError, sys};
 
@@ -31,9 +31,6 @@ const RING: u32 = 4096;
 /// `MAX_SKB_FRAGS` (17) fragments from them. So no frame above 30 kB can be sent.
 const MOST_SEGMENTS_OUT: usize = 17;
 
-/// Most chunks in which one frame can come in: 65535 octets in chunks of [`ROOM`], and spare.
-const MOST_SEGMENTS_IN: usize = 40;
-
 /// What to bind.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -41,35 +38,6 @@ pub struct Settings {
     pub ifindex: u32,
     /// Chunks to keep in the kernel's hands for receiving; at most 4096 are.
     pub fill: u32,
-}
-
-/// What the capture program wrote in front of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// `CLOCK_MONOTONIC`, nanoseconds.
-    pub at_ns: u64,
-}
-
-/// A received frame.
-#[derive(Debug)]
-pub struct Arrival {
-    /// The frame, where it can wait.
-    pub frame: Frame,
-    /// Its stamp, if the kernel carried one along.
-    pub stamp: Option<Stamp>,
-}
-
-/// Why a frame that the kernel delivered, or should have sent, was dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// Neither UMEM nor pool had room.
-    NoBuffer,
-    /// A descriptor that makes no sense.
-    Malformed,
-    /// Longer than one skb can carry.
-    Oversize,
-    /// The TX ring is full: the tap has not taken frames for a while.
-    RingFull,
 }
 
 /// What became of the frames on the TX ring.
@@ -114,13 +82,6 @@ pub struct Socket {
     loans: Loans,
 }
 
-/// Descriptors of a frame that is not complete yet.
-struct Chain {
-    parts: [(u64, u32); MOST_SEGMENTS_IN],
-    len: usize,
-    broken: bool,
-}
-
 impl Socket {
     /// Makes a socket over `memory` and binds it to queue 0 of an interface.
     ///
@@ -153,7 +114,7 @@ impl Socket {
             tx: Producer::new(tx, tx_layout, RING),
             fill: Producer::new(fill, fill_layout, RING),
             completion: Consumer::new(completion, completion_layout, RING),
-            chain: Chain { parts: [(0, 0); MOST_SEGMENTS_IN], len: 0, broken: false },
+            chain: Chain::default(),
             filled: 0,
             level,
             pending: 0,
@@ -311,80 +272,6 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
-}
-
-impl Chain {
-    /// Takes one descriptor; gives the frame when it was the last one of it.
-    #[inline]
-    fn accept(
-        &mut self,
-        memory: &Memory,
-        borrower: Borrower,
-        descriptor: &XdpDesc,
-    ) -> Option<Result<Arrival, Loss>> {
-        let goes_on = descriptor.options.contains(XdpDescOptions::XDP_PKT_CONTD);
-        let (address, len) = (descriptor.addr, descriptor.len);
-        let owned = memory.reclaim(address, borrower);
-        let sound = address as usize % CHUNK + len as usize <= CHUNK;
-        if let (false, 0, Some(chunk), true) = (goes_on, self.len, owned, sound) {
-            return Some(single(memory, chunk, address, len));
-        }
-        self.append(memory, owned, (address, len), sound);
-        if goes_on { None } else { Some(self.finish(memory)) }
-    }
-
-    fn append(&mut self, memory: &Memory, owned: Option<u32>, part: (u64, u32), sound: bool) {
-        match (owned, self.parts.get_mut(self.len)) {
-            (Some(_), Some(place)) if sound => {
-                *place = part;
-                self.len += 1;
-            }
-            (chunk, _) => {
-                self.broken = true;
-                chunk.into_iter().for_each(|chunk| memory.give(chunk));
-            }
-        }
-    }
-
-    /// Joins the parts into one frame in the pool and frees their chunks.
-    fn finish(&mut self, memory: &Memory) -> Result<Arrival, Loss> {
-        let parts = &self.parts[..std::mem::take(&mut self.len)];
-        let stamp = parts.first().and_then(|first| take_stamp(memory, first.0));
-        let owners = parts.iter().map(|(address, len)| {
-            let chunk = (*address / CHUNK as u64) as u32;
-            Frame::in_chunk(memory, chunk, *address, *len as usize)
-        });
-        let mut segments: [Option<Frame>; MOST_SEGMENTS_IN] = [const { None }; MOST_SEGMENTS_IN];
-        segments.iter_mut().zip(owners).for_each(|(place, owner)| *place = Some(owner));
-        if std::mem::take(&mut self.broken) {
-            return Err(Loss::Malformed);
-        }
-        let octets = || segments.iter().flatten().map(Frame::octets);
-        let len = octets().map(<[u8]>::len).sum();
-        let frame = Frame::gathered(memory, len, octets()).ok_or(Loss::NoBuffer)?;
-        Ok(Arrival { frame, stamp })
-    }
-}
-
-#[inline]
-fn single(memory: &Memory, chunk: u32, address: u64, len: u32) -> Result<Arrival, Loss> {
-    let stamp = take_stamp(memory, address);
-    let frame = Frame::in_chunk(memory, chunk, address, len as usize);
-    let frame = frame.settled().ok_or(Loss::NoBuffer)?;
-    Ok(Arrival { frame, stamp })
-}
-
-/// Reads the stamp in front of the frame at `address`, whose chunk the caller owns, and wipes it:
-/// the next frame in this chunk must not inherit it.
-#[inline]
-fn take_stamp(memory: &Memory, address: u64) -> Option<Stamp> {
-    const SIZE: usize = FrameStamp::SIZE;
-    let within_chunk = address as usize % CHUNK >= SIZE;
-    let place = within_chunk.then(|| memory.place(address - SIZE as u64, SIZE))?;
-    let place = place.cast::<[u8; SIZE]>();
-    // SAFETY: inside the UMEM, and inside a chunk that only the caller owns.
-    let octets = unsafe { place.replace([0; SIZE]) };
-    FrameStamp::read(&octets).map(|stamp| Stamp { at_ns: stamp.at_ns })
 }
 
 fn open(memory: &Memory) -> rustix::io::Result<OwnedFd> {

@@ -1,0 +1,105 @@
+//! What the data plane is started with, and what it says of itself.
+
+use std::time::Duration;
+
+use crate::pacer::StampSource;
+use crate::programs::AttachMode;
+use crate::sim::Plan;
+
+/// A guest's tap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortSettings {
+    /// Interface index, in the network namespace of the thread that calls [`start`].
+    pub ifindex: u32,
+    /// Interface name, as `tap0`.
+    pub name: String,
+    /// The largest payload of a frame to or from the guest; 18 octets of headers come on top.
+    pub mtu: u32,
+}
+
+/// Bounds of the memory for frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// UMEM chunks of 2 KiB, or `None` for a number that suits the number of ports. Each port
+    /// costs the kernel about 130 octets for each chunk.
+    pub chunks: Option<u32>,
+    /// Octets for frames that wait beyond the UMEM: what is in flight on long or slow links.
+    /// Mapped in steps of 1 MiB when needed.
+    pub pool: usize,
+}
+
+impl Default for MemoryLimits {
+    /// 256 MiB hold one second of a 2 Gbit/s link.
+    fn default() -> Self {
+        Self { chunks: None, pool: 256 << 20 }
+    }
+}
+
+impl MemoryLimits {
+    /// Chunks in all, and chunks that each port's kernel side holds for receiving: three quarters
+    /// of them all together.
+    pub(super) fn shares(&self, ports: u32) -> (u32, u32) {
+        let suitable = ports.saturating_mul(1024).clamp(8192, 16_384);
+        let chunks = self.chunks.unwrap_or(suitable);
+        (chunks, (chunks / 4 * 3 / ports.max(1)).max(1))
+    }
+}
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// By port id.
+    pub ports: Vec<PortSettings>,
+    /// The network between them.
+    pub plan: Plan,
+    /// The object file with the programs, `chronotap.bpf.o`.
+    pub object: Vec<u8>,
+    /// How late a release may be before the host counts as overloaded.
+    pub tolerance: Duration,
+    /// Bounds of the memory for frames.
+    pub memory: MemoryLimits,
+}
+
+/// How the data-plane thread is scheduled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheduling {
+    /// `SCHED_FIFO`.
+    Fifo,
+    /// Nice -20.
+    Nice,
+    /// As any other thread: lateness follows the host's load.
+    Ordinary,
+}
+
+impl Scheduling {
+    /// The stable name, as `status` shows it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fifo => "fifo",
+            Self::Nice => "nice",
+            Self::Ordinary => "ordinary",
+        }
+    }
+}
+
+/// What this host turned out to offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Where send instants come from.
+    pub stamps: StampSource,
+    /// How the capture program sits on each port.
+    pub attached: Vec<AttachMode>,
+    /// How the data-plane thread is scheduled.
+    pub scheduling: Scheduling,
+}
+
+/// What the data plane says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// All releases of the last moment were later than the tolerance. Not said again before a
+    /// release was in time, or the clock was thawed.
+    Overload {
+        /// How late the last releases were.
+        lateness: Duration,
+    },
+}
