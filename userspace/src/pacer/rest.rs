@@ -47,8 +47,11 @@ const WORK_SHARE: Duration = Duration::from_micros(4600);
 /// From how many frames per second on releases are batched.
 pub const CROWD: u64 = 100_000;
 
-/// The length of a nap, in wake-ups' times: a tenth of the time goes into waking at most.
+/// The length of a nap, in wake-ups' times: a tenth of the time goes into waking.
 const NAPS: u32 = 8;
+
+/// No nap is longer, even where waking takes long: releases must stay well within any tolerance.
+const LONGEST_NAP: Duration = Duration::from_micros(150);
 
 /// What to do until the next pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub struct Effort {
     slice: HostInstant,
     rested: Duration,
     handled: u64,
+    /// The last slice was above [`CROWD`]; so was the one before it, which makes it no mere burst.
+    busy: bool,
     crowded: bool,
     /// How long wake-ups take at most, but for one in ten or so.
     wake: Duration,
@@ -75,7 +80,7 @@ impl Effort {
     /// Starts the first slice at `now`.
     pub fn new(now: HostInstant) -> Self {
         let wake = *SPIN.start();
-        Self { slice: now, rested: Duration::ZERO, handled: 0, crowded: false, wake }
+        Self { slice: now, rested: Duration::ZERO, handled: 0, busy: false, crowded: false, wake }
     }
 
     fn choose(&mut self, now: HostInstant, work: Work, next: Option<HostInstant>) -> Choice {
@@ -89,7 +94,7 @@ impl Effort {
             return Choice::Again;
         }
         if self.crowded {
-            return Choice::Nap(now + self.wake * NAPS);
+            return Choice::Nap(now + (self.wake * NAPS).min(LONGEST_NAP));
         }
         let spin = if awake < SPIN_SHARE { self.wake } else { SHORT_SPIN };
         match next {
@@ -117,8 +122,9 @@ impl Effort {
     fn turn_slice(&mut self, now: HostInstant) {
         let elapsed = now.saturating_since(self.slice);
         if elapsed >= SLICE {
-            let rate = self.handled as f64 / elapsed.as_secs_f64();
-            *self = Self { crowded: rate >= CROWD as f64, wake: self.wake, ..Self::new(now) };
+            let busy = self.handled as f64 / elapsed.as_secs_f64() >= CROWD as f64;
+            let crowded = busy && self.busy;
+            *self = Self { busy, crowded, wake: self.wake, ..Self::new(now) };
         }
     }
 }
@@ -269,10 +275,16 @@ mod tests {
     fn crowds_are_released_in_batches_until_they_pass() {
         let mut effort = effort();
         let some = Work { released: 200, ..NOTHING };
-        let choices = (0..5).map(|_| effort.choose(at(1), some, Some(at(2))));
-        assert_eq!(choices.last(), Some(Choice::Again));
-        assert_eq!(effort.choose(at(5000), NOTHING, Some(at(5001))), Choice::Nap(at(5064)));
-        effort.note_rest(Duration::from_millis(4));
-        assert_eq!(effort.choose(at(10_000), NOTHING, None), Choice::Sleep(None));
+        let mut slice = |start| {
+            let choices = (0..5).map(|_| effort.choose(at(start), some, Some(at(start + 1))));
+            let last = choices.last();
+            effort.note_rest(Duration::from_millis(4));
+            last
+        };
+        assert_eq!(slice(0), Some(Choice::Again));
+        assert_eq!(slice(5000), Some(Choice::Again), "one busy slice is a burst");
+        assert_eq!(slice(10_000), Some(Choice::Nap(at(10_064))));
+        effort.choose(at(15_000), NOTHING, None);
+        assert_eq!(effort.choose(at(20_000), NOTHING, None), Choice::Sleep(None));
     }
 }
