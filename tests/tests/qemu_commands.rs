@@ -30,7 +30,8 @@ fn scrape(address: &str) -> String {
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn exec_passes_streams_and_codes_through() {
     let lab = Lab::up("t-exec", PAIR);
-    let output = lab.try_vmctl(&["exec", "alice", "--", "sh", "-c", "echo out; echo err >&2; exit 7"]);
+    let output =
+        lab.try_vmctl(&["exec", "alice", "--", "sh", "-c", "echo out; echo err >&2; exit 7"]);
     assert_eq!(output.status.code(), Some(7));
     assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
 
@@ -62,7 +63,8 @@ fn exec_passes_streams_and_codes_through() {
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn a_pause_does_not_exist_for_the_guests() {
     let lab = Lab::up("t-pause", PAIR);
-    let running = lab.spawn(&["exec", "alice", "--", "ping", "-q", "-c", "40", "-i", "0.05", "bob"]);
+    let running =
+        lab.spawn(&["exec", "alice", "--", "ping", "-q", "-c", "40", "-i", "0.05", "bob"]);
     lab.vmctl(&["pause"]);
     assert_eq!(lab.status()["state"], "paused");
     let before = lab.status()["time"]["virtual_seconds"].as_f64().expect("a time");

@@ -146,7 +146,7 @@ fn a_guest_that_never_boots_ends_the_attempt() {
     let kernel = dir.path().join("vmlinuz");
     std::fs::copy(parts().join("guest/vmlinuz"), &kernel).expect("a kernel");
     // A kernel without an initrd or a root panics and halts.
-    let topology = format!("[node.alice]\nkernel = \"{}\"\nagent = true\n", kernel.display());
+    let topology = format!("[node.alice]\nkernel = \"{}\"\n", kernel.display());
     let mut up = command();
     up.env("VMCTL_TIMEOUT", "15s");
     assert_refused("t-never", &topology, 5, &["alice"], &mut up);

@@ -78,7 +78,8 @@ fn three_guests_meet_on_a_switch() {
         assert!(seen.min_ms() >= 8.0, "two links of 2 ms each way: {seen:?}");
     }
     // Everyone answers a broadcast: the switch floods it.
-    let answers = lab.sh("a", "ping -b -c 3 -i 0.2 10.0.0.255 2>/dev/null | grep -c 'bytes from' || true");
+    let answers =
+        lab.sh("a", "ping -b -c 3 -i 0.2 10.0.0.255 2>/dev/null | grep -c 'bytes from' || true");
     println!("replies to three broadcasts: {}", answers.trim());
 }
 
@@ -141,7 +142,8 @@ fn a_link_changes_under_traffic_and_only_in_what_is_named() {
         rate = "50Mbit"
         "#,
     );
-    let running = lab.spawn(&["exec", "alice", "--", "ping", "-q", "-c", "60", "-i", "0.05", "bob"]);
+    let running =
+        lab.spawn(&["exec", "alice", "--", "ping", "-q", "-c", "60", "-i", "0.05", "bob"]);
     lab.vmctl(&["link", "set", "alice:eth0-bob:eth0", "delay=40ms"]);
     let output = running.wait_with_output().expect("ping ends");
     let seen = Ping::parse(&String::from_utf8_lossy(&output.stdout));

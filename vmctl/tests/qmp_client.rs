@@ -10,7 +10,10 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::broadcast::error::RecvError;
 use vmctl::qmp::{Client, Limits, QmpError};
 
-const GREETING: &str = r#"{"QMP": {"version": {"qemu": {"micro": 2, "minor": 0, "major": 10}, "package": "Debian"}, "capabilities": ["oob"]}}"#;
+const GREETING: &str = concat!(
+    r#"{"QMP": {"version": {"qemu": {"micro": 2, "minor": 0, "major": 10}, "#,
+    r#""package": "Debian"}, "capabilities": ["oob"]}}"#,
+);
 
 /// Long enough that no load makes a test fail which does not wait for it.
 const PATIENT: Limits = Limits { reply: Duration::from_secs(120), line: 1 << 16 };
@@ -105,7 +108,11 @@ async fn replies_find_their_commands_in_any_order_and_between_events() {
         let mut ids = [fake.hear().await.0, fake.hear().await.0, fake.hear().await.0];
         ids.reverse();
         for id in &ids {
-            fake.say(r#"{"event": "NEVER_HEARD_OF", "data": {"x": 1}, "timestamp": {"seconds": -1, "microseconds": -1}}"#).await;
+            fake.say(concat!(
+                r#"{"event": "NEVER_HEARD_OF", "data": {"x": 1}, "#,
+                r#""timestamp": {"seconds": -1, "microseconds": -1}}"#,
+            ))
+            .await;
             fake.answer(id, id).await;
         }
     };

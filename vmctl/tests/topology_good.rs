@@ -79,7 +79,10 @@ fn reverse_overrides_the_link_and_the_link_its_defaults() {
         endpoints = ["a:eth0", "b:eth0"]
         delay = "2ms"
         mtu = 9000
-        reverse = { delay = "3ms", rate = "none", loss = { model = "gilbert-elliott", p = "1%", r = "50%", loss_good = "10ppm" } }
+        [link.reverse]
+        delay = "3ms"
+        rate = "none"
+        loss = { model = "gilbert-elliott", p = "1%", r = "50%", loss_good = "10ppm" }
         "#,
     );
     let [forward, backward] = &scenario.links[0].profiles;

@@ -85,7 +85,10 @@ mod tests {
     proptest! {
         /// Against the obvious model: a map whose least (due, direction) is wanted.
         #[test]
-        fn first_is_the_least(directions in 1u32..100, changes in prop::collection::vec((0u32..100, prop::option::of(0u64..50)), 0..400)) {
+        fn first_is_the_least(
+            directions in 1u32..100,
+            changes in prop::collection::vec((0u32..100, prop::option::of(0u64..50)), 0..400),
+        ) {
             let mut heads = Heads::new(directions as usize);
             let mut model = BTreeMap::new();
             for (direction, due) in changes {
