@@ -124,6 +124,8 @@ fn the_validation_scripts_pass() {
         let output = Command::new(scripts.join(script))
             .arg(lab.name())
             .env("VMCTL", vmctl)
+            // What the network may never do stays; how fast this machine is does not count.
+            .envs([("TOLERANCE_MS", "10000"), ("SHARE", "0")])
             .output()
             .expect("the script runs");
         println!("{}", String::from_utf8_lossy(&output.stdout));

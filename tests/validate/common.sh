@@ -19,10 +19,11 @@ need() {
 need jq
 need awk
 
-# One line per pair of guests that are linked: FROM TO RTT_NS RATE_BIT_S LOSS MTU (rate 0: unlimited).
+# One line per pair of guests that are linked: FROM TO RTT_NS RATE_BIT_S LOSS LOSS_BACK MTU. A rate
+# of 0 is none.
 pairs() {
     "$vmctl" "${lab[@]}" -o json status |
-        jq -r '.pairs[] | [.from, .to, .rtt_ns, .rate_bit_s // 0, .loss, .mtu] | @tsv'
+        jq -r '.pairs[] | [.from, .to, .rtt_ns, .rate_bit_s // 0, .loss, .loss_back, .mtu] | @tsv'
 }
 
 in_guest() {

@@ -17,11 +17,11 @@ failures=0
 
 printf '%-10s %-10s %12s %9s %9s %9s %6s  %s\n' \
     from to configured min median max lost verdict
-while read -r from to rtt_ns _ loss _; do
+while read -r from to rtt_ns _ loss loss_back _; do
     # ping exits 1 when echoes are lost, which the verdict below judges.
     output=$(in_guest "$from" ping -c "$count" -i 0.05 "$to" </dev/null) || [ $? = 1 ]
     times=$(sed -n 's/.*time=\([0-9.]*\) ms.*/\1/p' <<<"$output" | sort -n)
-    awk -v from="$from" -v to="$to" -v rtt="$rtt_ns" -v loss="$loss" -v count="$count" \
+    awk -v from="$from" -v to="$to" -v rtt="$rtt_ns" -v loss="$loss" -v loss_back="$loss_back" -v count="$count" \
         -v tolerance="$tolerance" '
         NF { time[++n] = $1 }
         END {
@@ -33,7 +33,7 @@ while read -r from to rtt_ns _ loss _; do
             else if (time[1] < configured - 0.0005) verdict = "faster than configured"
             else if (time[int((n + 1) / 2)] > configured + tolerance)
                 verdict = "median is more than " tolerance " ms above"
-            else if (loss == 0 && lost > 0) verdict = "lost echoes on a pair without loss"
+            else if (loss + loss_back == 0 && lost > 0) verdict = "lost echoes on a pair without loss"
             printf "%-10s %-10s %9.3f ms %9.3f %9.3f %9.3f %6d  %s\n", from, to, configured,
                 time[1], time[int((n + 1) / 2)], time[n], lost, verdict
             exit verdict != "ok"

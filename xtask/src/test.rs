@@ -81,8 +81,12 @@ impl Tier {
         match self {
             Self::Lint => lint(),
             Self::Pure => tested(&mut cargo(&["test", "--workspace", "--no-fail-fast"])),
-            Self::Kernel => tested(&mut privileged("kernel*")),
-            Self::Qemu => tested(&mut privileged("qemu*")),
+            Self::Kernel => tested(&mut privileged("chronotap-tests", "kernel*")),
+            Self::Qemu => {
+                let mut tally = tested(&mut privileged("chronotap-guest", "real_guest"))?;
+                tally += tested(&mut privileged("chronotap-tests", "qemu*"))?;
+                Ok(tally)
+            }
         }
     }
 }
@@ -99,9 +103,9 @@ fn lint() -> Result<Tally> {
     Ok(tally)
 }
 
-/// Ignored tests of the package for real parts, one at a time, as they share the machine.
-fn privileged(targets: &str) -> Command {
-    let mut command = cargo(&["test", "--package", "chronotap-tests", "--no-fail-fast"]);
+/// Ignored tests, which want real parts, one at a time, as they share the machine.
+fn privileged(package: &str, targets: &str) -> Command {
+    let mut command = cargo(&["test", "--package", package, "--no-fail-fast"]);
     command.args(["--test", targets, "--", "--ignored", "--test-threads=1"]);
     command.env("CHRONOTAP_PARTS", workspace::parts());
     command

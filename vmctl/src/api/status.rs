@@ -235,6 +235,8 @@ pub struct Pair {
     pub rate_bit_s: Option<u64>,
     /// Share of frames lost on the way there, 0 to 1.
     pub loss: f64,
+    /// Share of frames lost on the way back, 0 to 1.
+    pub loss_back: f64,
     /// The least MTU on the way.
     pub mtu: u32,
 }

@@ -65,15 +65,21 @@ fn best(reached: &[(PortId, Path)], from: &Guest, to: &Guest) -> Option<Pair> {
     let paths = reached.iter().filter(|(port, _)| ports.contains(port)).map(|(_, path)| path);
     let path = paths.min_by_key(|path| round_trip(path))?;
     let there = || path.iter().map(|(link, heading)| &link.profiles[*heading]);
-    let kept: f64 = there().map(|profile| 1.0 - WayDescription::from(profile).loss).product();
+    let back = || path.iter().map(|(link, heading)| &link.profiles[1 - *heading]);
     Some(Pair {
         from: from.name.to_string(),
         to: to.name.to_string(),
         rtt_ns: nanos(round_trip(path)),
         rate_bit_s: there().filter_map(|profile| profile.rate).map(|r| r.bits_per_second()).min(),
-        loss: 1.0 - kept,
+        loss: loss(there()),
+        loss_back: loss(back()),
         mtu: path.iter().map(|(link, _)| link.mtu).min()?,
     })
+}
+
+/// The long-run share of frames that are lost on one link or another.
+fn loss<'a>(profiles: impl Iterator<Item = &'a Profile>) -> f64 {
+    1.0 - profiles.map(|profile| 1.0 - WayDescription::from(profile).loss).product::<f64>()
 }
 
 fn round_trip(path: &Path) -> Duration {
@@ -97,8 +103,8 @@ mod tests {
         let text = format!("version = 1\nname = \"t\"\n{topology}");
         let scenario = Scenario::parse(&text, Path::new("t.toml")).expect("a good file");
         let tell = |pair: Pair| {
-            let Pair { from, to, rtt_ns, rate_bit_s, loss, mtu } = pair;
-            format!("{from} {to} {rtt_ns} {rate_bit_s:?} {loss:.4} {mtu}")
+            let Pair { from, to, rtt_ns, rate_bit_s, loss, loss_back, mtu } = pair;
+            format!("{from} {to} {rtt_ns} {rate_bit_s:?} {loss:.4} {loss_back:.4} {mtu}")
         };
         pairs(&scenario).into_iter().map(tell).collect()
     }
@@ -121,7 +127,7 @@ mod tests {
             loss = "1%"
         "#;
         // (98 + 24) octets at 122 kbit/s take 8 ms.
-        assert_eq!(told(star), ["a b 22000000 Some(122000) 0.0199 1500"]);
+        assert_eq!(told(star), ["a b 22000000 Some(122000) 0.0199 0.0199 1500"]);
     }
 
     #[test]
@@ -139,6 +145,6 @@ mod tests {
             delay = "10ms"
             jitter = "4ms"
         "#;
-        assert_eq!(told(pair), ["a b 12000000 None 0.0000 1500"]);
+        assert_eq!(told(pair), ["a b 12000000 None 0.0000 0.0000 1500"]);
     }
 }

@@ -16,10 +16,15 @@ pub enum Need {
     StaticLibc,
     /// `ip`.
     Iproute,
+    /// `jq`.
+    Jq,
+    /// `curl`.
+    Curl,
 }
 
 /// Every part, the larger ones first.
-const ALL: [Need; 4] = [Need::Qemu, Need::EbpfToolchain, Need::StaticLibc, Need::Iproute];
+const ALL: [Need; 6] =
+    [Need::Qemu, Need::EbpfToolchain, Need::StaticLibc, Need::Iproute, Need::Jq, Need::Curl];
 
 /// The parts that are not here.
 pub fn missing() -> Vec<Need> {
@@ -34,6 +39,8 @@ impl Need {
             Self::EbpfToolchain => "a Rust compiler for BPF, with its LLVM",
             Self::StaticLibc => "a linker and the static C library",
             Self::Iproute => "iproute2 (ip)",
+            Self::Jq => "jq",
+            Self::Curl => "curl",
         }
     }
 
@@ -44,6 +51,8 @@ impl Need {
             Self::EbpfToolchain => "builds the programs in the kernel (`cargo xtask ebpf`)",
             Self::StaticLibc => "builds the tool inside the guests, a static binary",
             Self::Iproute => "makes the interfaces of the kernel tests (`cargo xtask test kernel`)",
+            Self::Jq => "reads JSON in the validation scripts (`tests/validate/`)",
+            Self::Curl => "asks the control socket in the tests (`cargo xtask test qemu`)",
         }
     }
 
@@ -53,6 +62,8 @@ impl Need {
             Self::EbpfToolchain => ebpf::toolchain_is_complete(),
             Self::StaticLibc => has_static_libc(),
             Self::Iproute => host::program("ip").is_some(),
+            Self::Jq => host::program("jq").is_some(),
+            Self::Curl => host::program("curl").is_some(),
         }
     }
 
@@ -82,6 +93,8 @@ impl Need {
             Self::Iproute => {
                 &[("Debian, Ubuntu", "iproute2"), ("Fedora", "iproute"), ("Arch", "iproute2")]
             }
+            Self::Jq => &[("Debian, Ubuntu, Fedora, Arch", "jq")],
+            Self::Curl => &[("Debian, Ubuntu, Fedora, Arch", "curl")],
         }
     }
 }

@@ -88,6 +88,8 @@ fn packages(need: Need) -> Option<Vec<String>> {
         Need::Qemu => &[QEMU],
         Need::StaticLibc => &["gcc", "libc6-dev"],
         Need::Iproute => &["iproute2"],
+        Need::Jq => &["jq"],
+        Need::Curl => &["curl"],
         Need::EbpfToolchain => return COMPILERS.into_iter().find_map(compiler_packages),
     };
     Some(names.iter().map(|name| (*name).to_owned()).collect())
