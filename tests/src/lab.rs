@@ -33,6 +33,11 @@ impl Lab {
         lab
     }
 
+    /// Boots alice and bob, on a link with these keys.
+    pub fn pair(name: &str, link: &[&str]) -> Self {
+        Self::up(name, &pair(link))
+    }
+
     /// The lab's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -108,6 +113,23 @@ impl Drop for Lab {
             assert!(output.status.success(), "down failed: {}", told(&output));
         }
     }
+}
+
+/// The topology of two guests, alice and bob, on a link with these keys (`delay = '5ms'` …).
+pub fn pair(link: &[&str]) -> String {
+    let endpoints = "endpoints = ['alice:eth0', 'bob:eth0']";
+    format!(
+        "[node.alice]
+[node.bob]
+[[link]]
+{endpoints}
+{}
+",
+        link.join(
+            "
+"
+        )
+    )
 }
 
 /// Runs the `vmctl` binary to its end.

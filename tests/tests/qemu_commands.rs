@@ -8,14 +8,7 @@ use std::{
 
 use chronotap_tests::{lab::Lab, ping::Ping};
 
-const PAIR: &str = r#"
-    [node.alice]
-    [node.bob]
-    [[link]]
-    endpoints = ["alice:eth0", "bob:eth0"]
-    delay = "5ms"
-    rate = "100Mbit"
-"#;
+const LINK: &[&str] = &["delay = '5ms'", "rate = '100Mbit'"];
 
 fn scrape(address: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("metrics are served");
@@ -29,7 +22,7 @@ fn scrape(address: &str) -> String {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn exec_passes_streams_and_codes_through() {
-    let lab = Lab::up("t-exec", PAIR);
+    let lab = Lab::pair("t-exec", LINK);
     let output =
         lab.try_vmctl(&["exec", "alice", "--", "sh", "-c", "echo out; echo err >&2; exit 7"]);
     assert_eq!(output.status.code(), Some(7));
@@ -62,7 +55,7 @@ fn exec_passes_streams_and_codes_through() {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn a_pause_does_not_exist_for_the_guests() {
-    let lab = Lab::up("t-pause", PAIR);
+    let lab = Lab::pair("t-pause", LINK);
     let running =
         lab.spawn(&["exec", "alice", "--", "ping", "-q", "-c", "40", "-i", "0.05", "bob"]);
     lab.vmctl(&["pause"]);
@@ -80,7 +73,7 @@ fn a_pause_does_not_exist_for_the_guests() {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn metrics_agree_with_status() {
-    let lab = Lab::up("t-metrics", PAIR);
+    let lab = Lab::pair("t-metrics", LINK);
     lab.sh("alice", "ping -q -c 10 -i 0.05 bob");
     let address = lab.status()["lab"]["metrics"].as_str().expect("an address").to_owned();
     let text = scrape(&address);
@@ -102,7 +95,7 @@ fn metrics_agree_with_status() {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn curl_speaks_with_the_control_socket() {
-    let lab = Lab::up("t-curl", PAIR);
+    let lab = Lab::pair("t-curl", LINK);
     let socket = lab.state_dir().join("control.sock");
     let output = Command::new("curl")
         .args(["--silent", "--fail", "--unix-socket"])
@@ -117,7 +110,7 @@ fn curl_speaks_with_the_control_socket() {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn the_validation_scripts_pass() {
-    let lab = Lab::up("t-validate", PAIR);
+    let lab = Lab::pair("t-validate", LINK);
     let scripts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("validate");
     for script in ["ping.sh", "iperf.sh"] {
         let vmctl = chronotap_tests::lab::command().get_program().to_owned();

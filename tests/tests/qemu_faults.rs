@@ -7,17 +7,11 @@ use std::{
 };
 
 use chronotap_tests::{
-    lab::{Lab, command, told, vmctl},
+    lab::{Lab, command, pair, told, vmctl},
     ping::Ping,
 };
 
-const PAIR: &str = r#"
-    [node.alice]
-    [node.bob]
-    [[link]]
-    endpoints = ["alice:eth0", "bob:eth0"]
-    delay = "1ms"
-"#;
+const LINK: &[&str] = &["delay = '1ms'"];
 
 /// Waits until `condition` holds; the bound only keeps a broken run from hanging.
 fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
@@ -58,7 +52,7 @@ fn assert_says(output: &Output, words: &[&str]) {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn a_killed_guest_is_reported_and_the_lab_goes_on() {
-    let lab = Lab::up("t-killguest", PAIR);
+    let lab = Lab::pair("t-killguest", LINK);
     let bob = lab.status()["guests"][1]["pid"].as_u64().expect("bob's pid");
     kill(u32::try_from(bob).expect("a pid"));
     wait_for("bob is dead", || state_of(&lab, 1) == "dead");
@@ -72,7 +66,7 @@ fn a_killed_guest_is_reported_and_the_lab_goes_on() {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn a_lab_ends_with_its_guest_where_the_file_says_so() {
-    let topology = PAIR.replace("[node.bob]", "[node.bob]\non_exit = \"end\"");
+    let topology = pair(LINK).replace("[node.bob]", "[node.bob]\non_exit = \"end\"");
     let lab = Lab::up("t-onexit", &topology);
     // The guest may be gone before it can report how the command ended.
     lab.try_vmctl(&["exec", "bob", "--", "poweroff", "-f"]);
@@ -83,7 +77,7 @@ fn a_lab_ends_with_its_guest_where_the_file_says_so() {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn a_rebooted_guest_comes_back() {
-    let lab = Lab::up("t-reboot", PAIR);
+    let lab = Lab::pair("t-reboot", LINK);
     lab.try_vmctl(&["exec", "bob", "--", "reboot", "-f"]);
     wait_for("bob answers again", || {
         let again = lab.status()["guests"][1]["reboots"] == 1;
@@ -96,7 +90,7 @@ fn a_rebooted_guest_comes_back() {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn a_killed_daemon_leaves_a_lab_that_goes_down() {
-    let lab = Lab::up("t-killdaemon", PAIR);
+    let lab = Lab::pair("t-killdaemon", LINK);
     assert_eq!(lab.qemu_pids().len(), 2);
     kill(lab.daemon_pid());
     wait_for("ps sees it", || lab.vmctl(&["ps"]).contains("dead"));
@@ -107,10 +101,10 @@ fn a_killed_daemon_leaves_a_lab_that_goes_down() {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn the_next_up_clears_what_a_killed_daemon_left() {
-    let first = Lab::up("t-again", PAIR);
+    let first = Lab::pair("t-again", LINK);
     let left = first.qemu_pids();
     kill(first.daemon_pid());
-    let second = Lab::up("t-again", PAIR);
+    let second = Lab::pair("t-again", LINK);
     let now = second.qemu_pids();
     assert!(left.iter().all(|pid| !now.contains(pid)), "{left:?} and {now:?}");
     second.vmctl(&["down"]);
@@ -120,7 +114,7 @@ fn the_next_up_clears_what_a_killed_daemon_left() {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn two_labs_live_side_by_side() {
-    let (one, two) = (Lab::up("t-one", PAIR), Lab::up("t-two", PAIR));
+    let (one, two) = (Lab::pair("t-one", LINK), Lab::pair("t-two", LINK));
     assert_eq!(one.sh("alice", "hostname"), "alice\n");
     one.vmctl(&["down"]);
     one.assert_gone();
@@ -133,7 +127,8 @@ fn two_labs_live_side_by_side() {
 fn a_taken_metrics_port_is_passed_over() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("its address").port();
-    let lab = Lab::up("t-port", &format!("[metrics]\nlisten = \"127.0.0.1:{port}\"\n{PAIR}"));
+    let lab =
+        Lab::up("t-port", &format!("[metrics]\nlisten = \"127.0.0.1:{port}\"\n{}", pair(LINK)));
     let metrics = lab.status()["lab"]["metrics"].as_str().expect("metrics are served").to_owned();
     assert_ne!(metrics, format!("127.0.0.1:{port}"));
     std::net::TcpStream::connect(&metrics).expect("the next free port is served");
@@ -157,10 +152,10 @@ fn a_guest_that_never_boots_ends_the_attempt() {
 fn missing_parts_are_named_with_their_remedy() {
     let mut no_qemu = command();
     no_qemu.env("VMCTL_QEMU", "/nonexistent/qemu");
-    assert_refused("t-noqemu", PAIR, 4, &["/nonexistent/qemu", "setup"], &mut no_qemu);
+    assert_refused("t-noqemu", &pair(LINK), 4, &["/nonexistent/qemu", "setup"], &mut no_qemu);
     let mut no_parts = command();
     no_parts.env("CHRONOTAP_PARTS", "/nonexistent");
-    assert_refused("t-noparts", PAIR, 4, &["/nonexistent", "setup"], &mut no_parts);
+    assert_refused("t-noparts", &pair(LINK), 4, &["/nonexistent", "setup"], &mut no_parts);
 }
 
 #[test]
@@ -172,7 +167,7 @@ fn missing_privileges_are_named() {
     for (lost, named) in [("bpf,-sys_admin", "CAP_BPF"), ("net_admin", "CAP_NET_ADMIN")] {
         let mut up = Command::new("setpriv");
         up.arg(format!("--bounding-set=-{lost}")).arg("--").arg(&binary);
-        assert_refused("t-nocap", PAIR, 4, &[named], &mut up);
+        assert_refused("t-nocap", &pair(LINK), 4, &[named], &mut up);
     }
 }
 
@@ -182,16 +177,17 @@ fn a_missing_tun_device_is_named() {
     let mut up = Command::new("unshare");
     let hidden = "mount --bind /nonexistent-tun /dev/net 2>/dev/null || mount -t tmpfs none /dev/net; exec \"$@\"";
     up.args(["--mount", "--", "sh", "-c", hidden, "sh"]).arg(command().get_program());
-    assert_refused("t-notun", PAIR, 4, &["/dev/net/tun"], &mut up);
+    assert_refused("t-notun", &pair(LINK), 4, &["/dev/net/tun"], &mut up);
 }
 
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn a_second_up_of_a_running_lab_is_refused() {
-    let lab = Lab::up("t-twice", PAIR);
+    let lab = Lab::pair("t-twice", LINK);
     let dir = tempfile::tempdir().expect("a temporary directory");
     let file = dir.path().join("lab.toml");
-    std::fs::write(&file, format!("version = 1\nname = \"t-twice\"\n{PAIR}")).expect("written");
+    std::fs::write(&file, format!("version = 1\nname = \"t-twice\"\n{}", pair(LINK)))
+        .expect("written");
     let output = vmctl(["up", "-d", file.to_str().expect("UTF-8")]);
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));
     assert_says(&output, &["t-twice", "down"]);

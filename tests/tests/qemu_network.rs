@@ -30,17 +30,7 @@ fn assert_binomial(hits: u64, count: u64, p: f64) {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn a_pair_pings_across_a_delayed_link() {
-    let lab = Lab::up(
-        "t-pair",
-        r#"
-        [node.alice]
-        [node.bob]
-        [[link]]
-        endpoints = ["alice:eth0", "bob:eth0"]
-        delay = "10ms"
-        rate = "100Mbit"
-        "#,
-    );
+    let lab = Lab::pair("t-pair", &["delay = '10ms'", "rate = '100Mbit'"]);
     let seen = ping(&lab, "alice", "-c 20 -i 0.05 bob");
     println!("rtt min {} ms where 20 ms are configured", seen.min_ms());
     assert_eq!(seen.received, 20);
@@ -86,17 +76,7 @@ fn three_guests_meet_on_a_switch() {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn each_direction_has_a_delay_of_its_own() {
-    let lab = Lab::up(
-        "t-asym",
-        r#"
-        [node.alice]
-        [node.bob]
-        [[link]]
-        endpoints = ["alice:eth0", "bob:eth0"]
-        delay = "3ms"
-        reverse = { delay = "30ms" }
-        "#,
-    );
+    let lab = Lab::pair("t-asym", &["delay = '3ms'", "reverse = { delay = '30ms' }"]);
     let seen = ping(&lab, "alice", "-c 10 -i 0.05 bob");
     assert!(seen.min_ms() >= 33.0, "{seen:?}");
     let status = lab.status();
@@ -108,17 +88,7 @@ fn each_direction_has_a_delay_of_its_own() {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn one_percent_is_lost() {
-    let lab = Lab::up(
-        "t-loss",
-        r#"
-        [node.alice]
-        [node.bob]
-        [[link]]
-        endpoints = ["alice:eth0", "bob:eth0"]
-        delay = "1ms"
-        loss = "1%"
-        "#,
-    );
+    let lab = Lab::pair("t-loss", &["delay = '1ms'", "loss = '1%'"]);
     let seen = ping(&lab, "alice", "-c 3000 -i 0.002 bob");
     let (lost, sent) = (seen.transmitted - seen.received, seen.transmitted);
     println!("{lost} of {sent} echoes lost where 1 % goes each way");
@@ -131,17 +101,7 @@ fn one_percent_is_lost() {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn a_link_changes_under_traffic_and_only_in_what_is_named() {
-    let lab = Lab::up(
-        "t-live",
-        r#"
-        [node.alice]
-        [node.bob]
-        [[link]]
-        endpoints = ["alice:eth0", "bob:eth0"]
-        delay = "5ms"
-        rate = "50Mbit"
-        "#,
-    );
+    let lab = Lab::pair("t-live", &["delay = '5ms'", "rate = '50Mbit'"]);
     let running =
         lab.spawn(&["exec", "alice", "--", "ping", "-q", "-c", "60", "-i", "0.05", "bob"]);
     lab.vmctl(&["link", "set", "alice:eth0-bob:eth0", "delay=40ms"]);
@@ -188,17 +148,7 @@ fn fifty_megabytes_arrive_unchanged() {
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
 fn jumbo_frames_pass_where_the_mtu_allows_them() {
-    let lab = Lab::up(
-        "t-jumbo",
-        r#"
-        [node.alice]
-        [node.bob]
-        [[link]]
-        endpoints = ["alice:eth0", "bob:eth0"]
-        delay = "1ms"
-        mtu = 9000
-        "#,
-    );
+    let lab = Lab::pair("t-jumbo", &["delay = '1ms'", "mtu = 9000"]);
     // 8972 + 8 (ICMP) + 20 (IP) = 9000.
     let seen = ping(&lab, "alice", "-M do -s 8972 -c 5 -i 0.1 bob");
     assert_eq!(seen.received, 5, "{seen:?}");

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use chronotap::sim::{Profile, Way};
 
 use super::check::profiles::{check_limits, overlay, queue_limit};
+use crate::topology::schema;
 use crate::topology::{Diagnostics, LinkKeys, Loss, Spanned, parse_bursts, quote};
 use crate::units::{Ratio, UnitError, nearest};
 
@@ -61,18 +62,7 @@ fn in_brackets(help: Option<&str>) -> String {
 
 impl LinkChange {
     /// What can be changed.
-    pub const KEYS: &[&str] = &[
-        "delay",
-        "jitter",
-        "rate",
-        "queue",
-        "loss",
-        "duplicate",
-        "corrupt",
-        "reorder",
-        "overhead",
-        "up",
-    ];
+    pub const KEYS: &[&str] = schema::REVERSE.keys;
 
     /// Reads a change from pairs of key and value.
     ///

@@ -46,6 +46,9 @@ pub use find::{FoundLink, NoSuchLink};
 pub use name::{IfName, LabName, Misnamed, NodeName};
 pub use reach::PING_FRAME;
 
+// Words of a closed set mean what they say: as written is as checked.
+pub use crate::topology::{Mode, OnExit, Overload};
+
 /// A lab, as checked.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -80,22 +83,6 @@ pub struct TimeSettings {
     pub overload: Overload,
 }
 
-/// What holds the guests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Nothing but an overload pause: guests run on the host's time.
-    Realtime,
-}
-
-/// What happens when the host falls behind by more than the tolerance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overload {
-    /// All guests are paused until the backlog is worked off.
-    Pause,
-    /// It is counted, nothing more.
-    Report,
-}
-
 /// A virtual machine of the lab.
 #[derive(Clone, Debug)]
 pub struct Guest {
@@ -127,15 +114,6 @@ pub enum Boot {
         /// Kernel command line, added after Chronotap's own words.
         append: String,
     },
-}
-
-/// What a guest's end means for the lab.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnExit {
-    /// The lab goes on without it.
-    Continue,
-    /// The lab ends.
-    End,
 }
 
 /// A guest's network card: one end of one link.

@@ -46,25 +46,28 @@ pub enum Kind {
 }
 
 /// `time.mode`: what holds the guests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Nothing but an overload pause.
+    /// Nothing but an overload pause: guests run on the host's time.
+    #[default]
     Realtime,
 }
 
-/// `time.overload`: what happens when the host falls behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `time.overload`: what happens when the host falls behind by more than the tolerance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overload {
-    /// Guests are paused.
+    /// All guests are paused until the backlog is worked off.
+    #[default]
     Pause,
-    /// It is counted.
+    /// It is counted, nothing more.
     Report,
 }
 
-/// `on_exit`: what a guest's end means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `on_exit`: what the end of a guest's QEMU means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnExit {
-    /// The lab goes on.
+    /// The lab goes on without it.
+    #[default]
     Continue,
     /// The lab ends.
     End,

@@ -130,10 +130,7 @@ fn guest(keys: &NodeKeys, default: &NodeKeys, base: &Path, found: &mut Diagnosti
         memory: memory.map_or(limits::MEMORY_DEFAULT, |memory| memory.get_ref().as_bytes()),
         // Beyond 32 bits, `sizes` has noted the limit.
         vcpus: vcpus.map_or(1, |vcpus| u32::try_from(*vcpus.get_ref()).unwrap_or(u32::MAX)),
-        on_exit: match on_exit.map(Spanned::get_ref) {
-            None | Some(topology::OnExit::Continue) => OnExit::Continue,
-            Some(topology::OnExit::End) => OnExit::End,
-        },
+        on_exit: on_exit.map(Spanned::get_ref).copied().unwrap_or_default(),
     }
 }
 

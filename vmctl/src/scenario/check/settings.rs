@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use super::super::{LabName, Mode, Overload, TimeSettings, limits};
+use super::super::{LabName, TimeSettings, limits};
 use super::profiles::in_range;
 use crate::topology::{self, Diagnostic, Diagnostics, Spanned, Topology};
 use crate::units::Delay;
@@ -61,15 +61,10 @@ fn time(written: &topology::Time, found: &mut Diagnostics) -> TimeSettings {
     let tolerance = written.tolerance.as_ref();
     in_range("tolerance", tolerance, &limits::TOLERANCE, Delay::as_nanos, Delay::from_nanos, found);
     TimeSettings {
-        mode: match written.mode.as_ref().map(Spanned::get_ref) {
-            None | Some(topology::Mode::Realtime) => Mode::Realtime,
-        },
+        mode: written.mode.as_ref().map(Spanned::get_ref).copied().unwrap_or_default(),
         tolerance: tolerance
             .map_or(limits::TOLERANCE_DEFAULT, |tolerance| (*tolerance.get_ref()).into()),
-        overload: match written.overload.as_ref().map(Spanned::get_ref) {
-            None | Some(topology::Overload::Pause) => Overload::Pause,
-            Some(topology::Overload::Report) => Overload::Report,
-        },
+        overload: written.overload.as_ref().map(Spanned::get_ref).copied().unwrap_or_default(),
     }
 }
 
