@@ -104,6 +104,11 @@ impl Synchronizer {
         *self.tally.borrow()
     }
 
+    /// The same, and every change of it.
+    pub fn tallies(&self) -> watch::Receiver<Tally> {
+        self.tally.clone()
+    }
+
     async fn ask(
         &self,
         request: impl FnOnce(oneshot::Sender<Result<(), SynchronizerError>>) -> Request,

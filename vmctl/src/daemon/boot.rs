@@ -22,7 +22,7 @@ use super::{
     guest::Prepared,
     lab::{Lab, Phase},
     leash::Announcer,
-    ready, routes, status,
+    overload, ready, routes, status,
 };
 use crate::{
     api::{self, failure::Failure},
@@ -83,6 +83,8 @@ pub async fn boot(
         ends,
         changing: tokio::sync::Mutex::new(()),
     });
+    let overloads = overload::watch(lab.synchronizer.tallies(), lab.journal.clone());
+    belongings.tasks.spawn(overloads);
     serve(belongings, &lab, listener)?;
     set_off(belongings, &lab, guests).await?;
     ready::wait(&lab, belongings.dir.path(), timeout, announcer).await?;

@@ -10,7 +10,7 @@
 //! `vmctl down`.
 //!
 //! * `boot`: the steps up to a lab that answers. `ready`: waiting for guests, first pings.
-//! * `lab`, `seat`, `events`: what is known while it runs. `status`, `pairs`, [`describe`]: told.
+//! * `lab`, `seat`, `events`, `overload`: what is known while it runs. `status`, `pairs`, [`describe`]: told.
 //! * `guest`, `agent`, `line`, `console`, `fleet`: one guest's attendants, and all guests at once.
 //! * `routes`, `exec`, `console_socket`, [`bounded`]: the control API.
 //! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
@@ -31,6 +31,7 @@ mod guest;
 mod lab;
 mod leash;
 mod line;
+mod overload;
 mod pairs;
 mod ready;
 mod routes;
