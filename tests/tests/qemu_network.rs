@@ -114,7 +114,7 @@ fn a_link_changes_under_traffic_and_only_in_what_is_named() {
     for direction in ["forward", "backward"] {
         let way = way(&status, 0, direction);
         assert_eq!(number(&way["delay_ns"]), 40_000_000);
-        assert_eq!(number(&way["rate_bit_s"]), 50_000_000, "the rate was not named");
+        assert_eq!(number(&way["rate_bit_per_s"]), 50_000_000, "the rate was not named");
     }
 }
 

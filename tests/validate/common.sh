@@ -23,7 +23,7 @@ need awk
 # of 0 is none.
 pairs() {
     "$vmctl" "${lab[@]}" -o json status |
-        jq -r '.pairs[] | [.from, .to, .rtt_ns, .rate_bit_s // 0, .loss, .loss_back, .mtu] | @tsv'
+        jq -r '.pairs[] | [.from, .to, .rtt_ns, .rate_bit_per_s // 0, .loss, .loss_back, .mtu] | @tsv'
 }
 
 in_guest() {

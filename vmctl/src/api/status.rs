@@ -187,7 +187,7 @@ pub struct Way {
     /// Jitter as configured.
     pub jitter_ns: u64,
     /// Rate as configured; absent: unlimited.
-    pub rate_bit_s: Option<u64>,
+    pub rate_bit_per_s: Option<u64>,
     /// Long-run share of frames lost, 0 to 1, as configured.
     pub loss: f64,
     /// Share of frames that come twice, 0 to 1.
@@ -232,7 +232,7 @@ pub struct Pair {
     /// serialization, there and back. Guests' own time comes on top.
     pub rtt_ns: u64,
     /// The least rate on the way there; absent: unlimited.
-    pub rate_bit_s: Option<u64>,
+    pub rate_bit_per_s: Option<u64>,
     /// Share of frames lost on the way there, 0 to 1.
     pub loss: f64,
     /// Share of frames lost on the way back, 0 to 1.

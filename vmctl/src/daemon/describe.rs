@@ -53,7 +53,7 @@ fn way(from: String, to: String, profile: &WayDescription) -> Way {
         up: profile.up,
         delay_ns: profile.delay_ns,
         jitter_ns: profile.jitter_ns,
-        rate_bit_s: profile.rate_bit_per_s,
+        rate_bit_per_s: profile.rate_bit_per_s,
         loss: profile.loss,
         duplicate: profile.duplicate,
         corrupt: profile.corrupt,

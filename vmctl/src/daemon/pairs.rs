@@ -70,7 +70,10 @@ fn best(reached: &[(PortId, Path)], from: &Guest, to: &Guest) -> Option<Pair> {
         from: from.name.to_string(),
         to: to.name.to_string(),
         rtt_ns: nanos(round_trip(path)),
-        rate_bit_s: there().filter_map(|profile| profile.rate).map(|r| r.bits_per_second()).min(),
+        rate_bit_per_s: there()
+            .filter_map(|profile| profile.rate)
+            .map(|r| r.bits_per_second())
+            .min(),
         loss: loss(there()),
         loss_back: loss(back()),
         mtu: path.iter().map(|(link, _)| link.mtu).min()?,
@@ -103,8 +106,8 @@ mod tests {
         let text = format!("version = 1\nname = \"t\"\n{topology}");
         let scenario = Scenario::parse(&text, Path::new("t.toml")).expect("a good file");
         let tell = |pair: Pair| {
-            let Pair { from, to, rtt_ns, rate_bit_s, loss, loss_back, mtu } = pair;
-            format!("{from} {to} {rtt_ns} {rate_bit_s:?} {loss:.4} {loss_back:.4} {mtu}")
+            let Pair { from, to, rtt_ns, rate_bit_per_s, loss, loss_back, mtu } = pair;
+            format!("{from} {to} {rtt_ns} {rate_bit_per_s:?} {loss:.4} {loss_back:.4} {mtu}")
         };
         pairs(&scenario).into_iter().map(tell).collect()
     }
