@@ -5,6 +5,7 @@ mod console;
 mod down;
 mod exec;
 mod link;
+mod path;
 mod privilege;
 mod ps;
 mod target;

@@ -16,7 +16,7 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use super::{privilege, topology};
+use super::{path, privilege, topology};
 use crate::{
     api::{
         failure::Failure,
@@ -112,6 +112,7 @@ impl Held {
                 Progress::Ready if !interrupted => {
                     ready = true;
                     output::print(format, &client.status().await?, status::welcome)?;
+                    path::hint().iter().for_each(|hint| self.steps.say(hint));
                     if detach {
                         self.let_go().await?;
                         return Ok(0);
