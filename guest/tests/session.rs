@@ -116,10 +116,10 @@ async fn a_command_that_nobody_reads_does_not_hold_up_others() {
 async fn signals_reach_the_group_and_output_before_death_arrives() {
     let session = session().await;
     let exec = session
-        .exec(&shell("trap 'echo caught; exit 3' INT; echo up; while :; do sleep 9 & wait; done"))
+        .exec(&shell("trap 'echo caught; exit 3' TERM; echo up; while :; do sleep 9 & wait; done"))
         .unwrap();
     assert_eq!(exec.next().await.unwrap(), Event::Stdout("up\n".into()));
-    exec.signal(2);
+    exec.signal(15);
     assert_eq!(exec.next().await.unwrap(), Event::Stdout("caught\n".into()));
     assert_eq!(exec.next().await.unwrap(), Event::Ended(Outcome::Exited(3)));
     assert_eq!(exec.write(b"x").await.unwrap_err(), ExecError::Ended);
