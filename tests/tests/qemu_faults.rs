@@ -155,7 +155,7 @@ fn missing_parts_are_named_with_their_remedy() {
     assert_refused("t-noqemu", &pair(LINK), 4, &["/nonexistent/qemu", "setup"], &mut no_qemu);
     let mut no_parts = command();
     no_parts.env("CHRONOTAP_PARTS", "/nonexistent");
-    assert_refused("t-noparts", &pair(LINK), 4, &["/nonexistent", "setup"], &mut no_parts);
+    assert_refused("t-noparts", &pair(LINK), 4, &["/nonexistent", "xtask build"], &mut no_parts);
 }
 
 #[test]

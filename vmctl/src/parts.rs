@@ -1,4 +1,4 @@
-//! Where built parts lie: the eBPF object and the guest image, which `cargo xtask setup` makes.
+//! Where built parts lie: the eBPF object and the guest image, which `cargo xtask build` makes.
 
 use std::env;
 use std::ffi::OsString;
@@ -55,7 +55,7 @@ pub struct Parts {
 
 /// A part is not where it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no {} at {path}; {}; build it with `cargo xtask setup`", part.title(), part.wanted_by())]
+#[error("no {} at {path}; {}; build it with `cargo xtask build`", part.title(), part.wanted_by())]
 pub struct MissingPart {
     /// Which one.
     pub part: Part,
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "no guest kernel at /nowhere/guest/vmlinuz; guests without a `kernel` of their own \
-             boot it; build it with `cargo xtask setup`"
+             boot it; build it with `cargo xtask build`"
         );
     }
 }
