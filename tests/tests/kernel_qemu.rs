@@ -82,8 +82,10 @@ async fn read_until(running: &mut Running, wanted: &str) {
     let mut text = Vec::new();
     while !String::from_utf8_lossy(&text).contains(wanted) {
         let mut buffer = [0; 4096];
-        let read = running.console.read(&mut buffer).await.expect("the console is open");
+        let read = tokio::time::timeout(PATIENT, running.console.read(&mut buffer)).await;
         let so_far = String::from_utf8_lossy(&text).into_owned();
+        let read = read.unwrap_or_else(|_| panic!("no `{wanted}` in {so_far:?}"));
+        let read = read.expect("the console is open");
         assert_ne!(read, 0, "the console closed after {so_far:?}");
         text.extend_from_slice(&buffer[..read]);
     }
@@ -120,7 +122,7 @@ async fn a_guest_runs_without_rights_in_the_labs_namespace() {
 
     qmp.cont().await.expect("cont");
     assert!(qmp.query_status().await.expect("status").running);
-    read_until(&mut running, "Linux version").await;
+    read_until(&mut running, "chronotap: alice ready").await;
     qmp.stop().await.expect("stop");
     assert_eq!(qmp.query_status().await.expect("status").status, "paused");
     let counter = qmp.human_monitor_command("xp /1gx 0xfed000f0").await.expect("hmp");
@@ -169,7 +171,7 @@ async fn images_that_only_root_can_reach_and_read_boot() {
     let copy = |name: &str| -> PathBuf {
         let path = private.path().join(format!("a, b={name}"));
         let part = parts().directory().join("guest").join(name);
-        fs::copy(part, &path).expect("the guest image: run `cargo xtask setup`");
+        fs::copy(part, &path).expect("the guest image: run `cargo xtask build`");
         fs::set_permissions(&path, only_root.clone()).expect("chmod");
         path
     };
