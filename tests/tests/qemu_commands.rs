@@ -6,7 +6,10 @@ use std::{
     process::Command,
 };
 
-use chronotap_tests::{lab::Lab, ping::Ping};
+use chronotap_tests::{
+    lab::{Lab, told},
+    ping::Ping,
+};
 
 const LINK: &[&str] = &["delay = '5ms'", "rate = '100Mbit'"];
 
@@ -25,11 +28,11 @@ fn exec_passes_streams_and_codes_through() {
     let lab = Lab::pair("t-exec", LINK);
     let output =
         lab.try_vmctl(&["exec", "alice", "--", "sh", "-c", "echo out; echo err >&2; exit 7"]);
-    assert_eq!(output.status.code(), Some(7));
+    assert_eq!(output.status.code(), Some(7), "{}", told(&output));
     assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
 
     let killed = lab.try_vmctl(&["exec", "alice", "--", "sh", "-c", "kill -9 $$"]);
-    assert_eq!(killed.status.code(), Some(128 + 9));
+    assert_eq!(killed.status.code(), Some(128 + 9), "{}", told(&killed));
 
     let all_octets: Vec<u8> = (0..=255).cycle().take(3 << 20).collect();
     let mut child = lab.spawn(&["exec", "bob", "--", "cat"]);
@@ -49,7 +52,7 @@ fn exec_passes_streams_and_codes_through() {
     }
 
     let unknown = lab.try_vmctl(&["exec", "carol", "--", "true"]);
-    assert_eq!(unknown.status.code(), Some(3));
+    assert_eq!(unknown.status.code(), Some(3), "{}", told(&unknown));
 }
 
 #[test]
@@ -122,6 +125,6 @@ fn the_validation_scripts_pass() {
             .output()
             .expect("the script runs");
         println!("{}", String::from_utf8_lossy(&output.stdout));
-        assert!(output.status.success(), "{}", chronotap_tests::lab::told(&output));
+        assert!(output.status.success(), "{}", told(&output));
     }
 }
