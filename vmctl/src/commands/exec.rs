@@ -1,21 +1,24 @@
 //! `vmctl exec`: a guest's command with this process's standard streams, signals and exit code.
+//!
+//! What the command ends with comes out of the socket, whatever becomes of what goes in: a quick
+//! command is over, and the socket closed, before its input has been sent.
 
 use std::{collections::BTreeMap, io};
 
 use bytes::Bytes;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, Stdin},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     sync::Semaphore,
 };
 
 use super::target;
 use crate::{
     api::{
-        channel::{Channel, ExecResult, Outcome, Request, STDIN_WINDOW},
+        channel::{Channel, ExecResult, MESSAGE_LIMIT, Outcome, Request, STDIN_WINDOW},
         failure::Failure,
     },
     cli::Exec,
-    client::{FromGuest, ToGuest},
+    client::{Channels, FromGuest, ToGuest},
     daemon::signals::Ending,
     output,
 };
@@ -32,17 +35,35 @@ const BROKEN_PIPE: u8 = 128 + 13;
 /// Runs the command and returns its exit code.
 pub async fn run(args: &Exec, lab: Option<&str>) -> Result<u8, Failure> {
     let mut ending = Ending::listen()?;
+    let request = serde_json::to_string(&request(args)).map_err(Failure::runtime)?;
+    if request.len() > MESSAGE_LIMIT {
+        return Err(too_long(request.len()));
+    }
     let client = target::find(lab)?;
     let mut channels = client.exec(&args.node).await?;
-    let request = serde_json::to_string(&request(args)).map_err(Failure::runtime)?;
     channels.to_guest.open(request).await?;
+    relay(channels, tokio::io::stdin(), &mut ending, &args.node).await
+}
+
+fn too_long(bytes: usize) -> Failure {
+    Failure::usage(format!("the command has {bytes} bytes; the most is {MESSAGE_LIMIT}"))
+        .remedy("give it on standard input: `vmctl exec NODE -- sh < script`")
+}
+
+/// Relays both ways until the command has ended or the user insists on leaving.
+async fn relay(
+    channels: Channels,
+    stdin: impl AsyncRead + Unpin,
+    ending: &mut Ending,
+    node: &str,
+) -> Result<u8, Failure> {
     let window = Semaphore::new(STDIN_WINDOW);
-    let output = relay_output(channels.from_guest, &window, &args.node);
-    let input = relay_input(channels.to_guest, &window, &mut ending);
+    let output = relay_output(channels.from_guest, &window, node);
+    let input = relay_input(channels.to_guest, stdin, &window, ending);
     // The input never ends by itself: even after the end of file there are signals to pass on.
     tokio::select! {
         code = output => code,
-        code = input => code,
+        code = input => Ok(code),
     }
 }
 
@@ -99,37 +120,77 @@ fn outcome(payload: &[u8], node: &str) -> Result<u8, Failure> {
     }
 }
 
-/// Sends standard input and signals; returns when the user insists on leaving.
+/// Sends standard input and signals; returns when the user insists on leaving. What cannot be sent
+/// any more is for a command that has ended.
 async fn relay_input(
     mut to_guest: ToGuest,
+    mut stdin: impl AsyncRead + Unpin,
     window: &Semaphore,
     ending: &mut Ending,
-) -> Result<u8, Failure> {
-    let mut stdin = tokio::io::stdin();
+) -> u8 {
     let mut chunk = vec![0; CHUNK];
     let (mut open, mut interrupts) = (true, 0);
     loop {
         tokio::select! {
             length = next_chunk(&mut stdin, &mut chunk, window), if open => {
-                open = length > 0;
-                to_guest.send(Channel::Stdin, &chunk[..length]).await?;
+                let sent = to_guest.send(Channel::Stdin, &chunk[..length]).await;
+                open = length > 0 && sent.is_ok();
             }
             signal = ending.next() => {
                 interrupts += 1;
                 if interrupts == PATIENCE {
-                    return Ok(128 + signal);
+                    return 128 + signal;
                 }
-                to_guest.send(Channel::Signal, signal.to_string().as_bytes()).await?;
+                drop(to_guest.send(Channel::Signal, signal.to_string().as_bytes()).await);
             }
         }
     }
 }
 
 /// Reads a chunk once the guest's command has room for it. Cancel safe.
-async fn next_chunk(stdin: &mut Stdin, chunk: &mut [u8], window: &Semaphore) -> usize {
+async fn next_chunk(
+    stdin: &mut (impl AsyncRead + Unpin),
+    chunk: &mut [u8],
+    window: &Semaphore,
+) -> usize {
     let permit = window.acquire().await.expect("this semaphore is never closed");
     // An unreadable standard input is an empty one: `vmctl exec … <&-`.
     let length = stdin.read(chunk).await.unwrap_or(0);
     permit.forget();
     length
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::SinkExt as _;
+    use tokio::net::UnixListener;
+    use tokio_tungstenite::{accept_async, tungstenite::Message};
+
+    use super::*;
+    use crate::client::Client;
+
+    /// A daemon whose guest's commands end with 7 at once; returns when it has hung up.
+    async fn quick(listener: &UnixListener) {
+        let (stream, _) = listener.accept().await.expect("a client");
+        let mut socket = accept_async(stream).await.expect("a WebSocket");
+        let ended = serde_json::to_vec(&ExecResult::Ended(Outcome::Exited(7))).expect("JSON");
+        let result = Message::Binary(Channel::Result.message(&ended));
+        socket.send(result).await.expect("the client is there");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_ends_before_its_input_has_its_exit_code() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("control.sock");
+        let listener = UnixListener::bind(&path).expect("bound");
+        let client = Client::new("lab", path);
+        let mut ending = Ending::listen().expect("signals");
+        // Which way is looked at first is a matter of chance.
+        for _ in 0..32 {
+            let (channels, ()) = tokio::join!(client.exec("alice"), quick(&listener));
+            let channels = channels.expect("open");
+            let code = relay(channels, &b"input"[..], &mut ending, "alice").await;
+            assert_eq!(code.expect("the command's own code"), 7);
+        }
+    }
 }
