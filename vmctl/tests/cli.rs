@@ -176,6 +176,20 @@ fn a_wrong_file_ends_with_2_and_shows_the_place() {
 }
 
 #[test]
+fn up_refuses_what_its_daemon_could_not_read_again() {
+    let dir = dir_with("pair.toml", PAIR);
+    let made = Command::new("mkfifo").arg(dir.path().join("fifo")).status().expect("mkfifo(1)");
+    assert!(made.success());
+    for file in ["fifo", "/dev/null"] {
+        let output = run(dir.path(), &["-o", "json", "up", "-d", file]);
+        assert_eq!(code(&output), 2, "{file}");
+        let error = json_error(&output);
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.ends_with("is not a regular file"), "{message}");
+    }
+}
+
+#[test]
 fn without_privilege_up_ends_with_4_and_leaves_nothing() {
     let dir = dir_with("lab.toml", PAIR);
     let plain = vmctl(dir.path());

@@ -20,6 +20,21 @@ pub fn load(file: &Path, lab: Option<&str>) -> Result<Scenario, Failure> {
     Ok(scenario)
 }
 
+/// Refuses what cannot be read twice: `vmctl up` reads the file, and then the daemon does, whose
+/// standard input is another. A file that is not there is left to the loading.
+///
+/// # Errors
+/// Usage.
+pub fn check_rereadable(file: &Path) -> Result<(), Failure> {
+    let kind = std::fs::metadata(file).map(|found| found.file_type());
+    if kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) {
+        let message = format!("{} is not a regular file", file.display());
+        return Err(Failure::usage(message)
+            .remedy("the lab's daemon reads the topology again: write it to a file first"));
+    }
+    Ok(())
+}
+
 /// Loads a topology file. `lab` overrides the file's name.
 ///
 /// # Errors

@@ -35,6 +35,7 @@ const INTERRUPTED: u8 = 128 + 2;
 
 /// Boots a lab; in the foreground, stays until it is down.
 pub async fn run(args: &Up, lab: Option<&str>, format: Format) -> Result<u8, Failure> {
+    topology::check_rereadable(&args.file)?;
     let name = topology::load(&args.file, lab)?.name;
     privilege::check()?;
     let mut ending = Ending::listen()?;

@@ -85,6 +85,7 @@ pub fn run(args: &Daemon, lab: Option<&str>) -> Result<(), Failure> {
 
 async fn live(args: &Daemon, lab: Option<&str>, announcer: &Announcer) -> Result<(), Failure> {
     let mut ending = Ending::listen()?;
+    topology::check_rereadable(&args.file)?;
     let scenario = topology::load_quietly(&args.file, lab)?;
     let dir = claim(&scenario.name).await?;
     let record = introduce(args, &dir, announcer)?;
