@@ -9,6 +9,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::Arc,
+    time::Duration,
 };
 
 use axum::{
@@ -25,6 +26,9 @@ use crate::daemon::bounded::Bounded;
 
 /// Scrapers that are served at once; more wait.
 const CONNECTIONS: usize = 8;
+
+/// How long a scraper may say nothing. Longer than most intervals, so that its connection is kept.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many ports after the wanted one are tried.
 const PORTS: u16 = 100;
@@ -58,7 +62,8 @@ pub async fn serve(listener: TcpListener, render: Render) {
         .route("/metrics", get(scrape))
         .with_state(render)
         .layer(middleware::from_fn(only_local_names));
-    if let Err(error) = axum::serve(Bounded::new(listener, CONNECTIONS), router).await {
+    let listener = Bounded::new(listener, CONNECTIONS).hang_up_after(PATIENCE);
+    if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "metrics are no longer served");
     }
 }
