@@ -164,11 +164,19 @@ fn reboot(seat: &Seat, journal: &Journal) {
     journal.record(format!("guest {} reboots", seat.name()));
     seat.update(|life| {
         life.reboots += 1;
-        life.state = GuestState::Booting;
+        life.state = after_reboot(life.state);
         if let Some(session) = life.session.take() {
             session.close();
         }
     });
+}
+
+/// Only of a guest whose agent has answered is an answer expected again.
+fn after_reboot(before: GuestState) -> GuestState {
+    match before {
+        GuestState::Ready => GuestState::Booting,
+        other => other,
+    }
 }
 
 fn note(seat: &Seat, event: &qmp::Event, journal: &Journal) {
@@ -191,5 +199,12 @@ mod tests {
         let at = [0, 90, 180, 5_000, 5_050];
         let reboots = at.map(|ms| resets.is_reboot(start + Duration::from_millis(ms)));
         assert_eq!(reboots, [true, false, false, true, false]);
+    }
+
+    #[test]
+    fn a_guest_without_an_agent_does_not_boot_for_ever() {
+        assert_eq!(after_reboot(GuestState::Ready), GuestState::Booting);
+        assert_eq!(after_reboot(GuestState::Running), GuestState::Running);
+        assert_eq!(after_reboot(GuestState::Silent), GuestState::Silent);
     }
 }
