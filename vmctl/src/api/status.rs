@@ -257,7 +257,7 @@ pub struct FirstPing {
 /// Something that happened in the lab.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Seconds of wall time since the daemon began.
+    /// Seconds of wall time since virtual time began, as [`Time::wall_seconds`].
     pub at_seconds: f64,
     /// What happened.
     pub message: String,

@@ -18,6 +18,7 @@ use tokio::{net::UnixListener, sync::mpsc, task::block_in_place};
 use super::{
     belongings::Belongings,
     describe,
+    events::Journal,
     fleet::Fleet,
     guest::Prepared,
     lab::{Lab, Phase},
@@ -71,7 +72,7 @@ pub async fn boot(
     let lab = Arc::new(Lab {
         about: about(belongings, &scenario, &means, plane.facts().stamps),
         seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
-        journal: Arc::default(),
+        journal: Arc::new(Journal::new(since)),
         first_pings: OnceLock::new(),
         names: Arc::new(names(&scenario)),
         datapath: plane,

@@ -16,9 +16,9 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// An empty journal whose clock starts now.
-    pub fn new() -> Self {
-        Self { started: Instant::now(), events: Mutex::new(VecDeque::with_capacity(EVENTS_KEPT)) }
+    /// An empty journal whose clock started at `started`.
+    pub fn new(started: Instant) -> Self {
+        Self { started, events: Mutex::new(VecDeque::with_capacity(EVENTS_KEPT)) }
     }
 
     /// Writes down that `message` happened now.
@@ -36,11 +36,5 @@ impl Journal {
     /// All that is remembered, oldest first.
     pub fn recent(&self) -> Vec<Event> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
-    }
-}
-
-impl Default for Journal {
-    fn default() -> Self {
-        Self::new()
     }
 }

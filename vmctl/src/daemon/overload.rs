@@ -35,12 +35,14 @@ fn message(told: Tally, now: Tally) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn overloads_are_told_once_a_while() {
         let (send, receive) = watch::channel(Tally::default());
-        let journal = Arc::new(Journal::new());
+        let journal = Arc::new(Journal::new(Instant::now()));
         let task = tokio::spawn(watch(receive, journal.clone()));
         for _ in 0..5 {
             send.send_modify(|tally| tally.overloads += 1);
