@@ -43,6 +43,14 @@ pub fn choose(named: Option<&str>, labs: &Labs) -> Result<LabName, Failure> {
     }
 }
 
+/// What to type first when commands without `--lab` would not mean `lab`; `None` when they would.
+pub fn hint(lab: &str) -> Option<String> {
+    let labs = Labs::of_this_user().ok()?;
+    let named = std::env::var("VMCTL_LAB").ok();
+    let meant = choose(named.as_deref(), &labs).is_ok_and(|meant| meant == *lab);
+    (!meant).then(|| format!("commands without --lab mean this lab after: export VMCTL_LAB={lab}"))
+}
+
 /// The lab of `./topology.toml`, if it is up. A file that is wrong names none.
 fn of_this_directory(labs: &[Listed]) -> Option<LabName> {
     let scenario = Scenario::load(Path::new(TOPOLOGY)).ok()?;

@@ -16,7 +16,7 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use super::{path, privilege, topology};
+use super::{path, privilege, target, topology};
 use crate::{
     api::{
         failure::Failure,
@@ -114,6 +114,7 @@ impl Held {
                     ready = true;
                     output::print(format, &client.status().await?, status::welcome)?;
                     path::hint().iter().for_each(|hint| self.steps.say(hint));
+                    target::hint(client.lab_name()).iter().for_each(|hint| self.steps.say(hint));
                     if detach {
                         self.let_go().await?;
                         return Ok(0);
