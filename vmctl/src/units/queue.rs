@@ -31,7 +31,11 @@ impl FromStr for QueueSize {
         let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(end);
         let counted = matches!(unit.trim_start(), "frame" | "frames") && !number.is_empty();
-        if counted { frames(number) } else { text.parse().map(Self::Bytes).map_err(recast) }
+        if counted {
+            frames(number)
+        } else {
+            text.parse().map(Self::Bytes).map_err(|error| recast(error, number))
+        }
     }
 }
 
@@ -51,7 +55,7 @@ fn frames(number: &str) -> Result<QueueSize, UnitError> {
 }
 
 /// Says `queue` where the size's reader says `size`, and offers `frames` among the units.
-fn recast(error: UnitError) -> UnitError {
+fn recast(error: UnitError, number: &str) -> UnitError {
     match error {
         UnitError::NoNumber { .. } => UnitError::NoNumber { kind: KIND, example: EXAMPLE },
         UnitError::Negative { .. } => UnitError::Negative { kind: KIND },
@@ -62,7 +66,7 @@ fn recast(error: UnitError) -> UnitError {
         }
         UnitError::UnknownUnit { found, suggestion, .. } => {
             let counted = nearest(&found, ["frames", "packets", "pkts"]);
-            let suggestion = counted.map(|_| "100 frames".to_owned()).or(suggestion);
+            let suggestion = counted.map(|_| format!("{number} frames")).or(suggestion);
             UnitError::UnknownUnit { kind: KIND, found, suggestion, units: UNITS.to_owned() }
         }
         UnitError::TooLarge { most, .. } => UnitError::TooLarge { kind: KIND, most },
