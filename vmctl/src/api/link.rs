@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// From the endpoint that the link's name puts first to the other.
+    /// From the endpoint that is named first to the other.
     Forward,
-    /// From the endpoint that the link's name puts second to the first.
+    /// From the other to the endpoint that is named first.
     Backward,
     /// Both ways.
     #[default]

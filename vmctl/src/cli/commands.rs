@@ -12,8 +12,8 @@ pub enum Command {
     /// Check a topology file and print what it would build
     #[command(after_help = "\
 Examples:
-  vmctl check lab.toml
-  vmctl check lab.toml -o json | jq .guests
+  vmctl check examples/pair.toml
+  vmctl check examples/pair.toml -o json | jq .guests
 
 Needs no privilege and starts nothing. Exit code 2 when the file is wrong.")]
     Check(Check),
@@ -21,9 +21,9 @@ Needs no privilege and starts nothing. Exit code 2 when the file is wrong.")]
     /// Boot a lab and wait until its guests answer
     #[command(after_help = "\
 Examples:
-  vmctl up                     boots ./topology.toml; Ctrl-C takes it down again
-  vmctl up -d lab.toml         returns when the guests answer; `vmctl down` ends it
-  vmctl up -d --lab second lab.toml    the same file once more, beside the first
+  vmctl up                                        boots ./topology.toml; Ctrl-C takes it down again
+  vmctl up -d examples/pair.toml                  returns when the guests answer; `vmctl down` ends it
+  vmctl up -d --lab second examples/pair.toml     the same file once more, beside the first
 
 The lab lives in a daemon of its own. Without -d it goes down with this command, however that
 ends. If anything fails on the way up, everything is undone.")]
@@ -49,19 +49,21 @@ Examples:
   vmctl status -o json | jq '.links[].forward.dropped'
 
 Lateness is how long after its due time a frame was handed to its guest. A link's measured delay
-is the mean since the lab began: waiting, serialization, delay, jitter, and lateness of releases.")]
+is the mean since the lab began: waiting, serialization, delay, jitter, and lateness of releases.
+Virtual time is shown beside the host's, which goes on in pauses and by which events are listed.")]
     Status,
 
     /// Run a command in a guest
     #[command(after_help = "\
 Examples:
   vmctl exec alice -- ping -c 3 bob
-  vmctl exec bob -- sh -c 'iperf3 -s -1 > /tmp/log'
-  tar c dir | vmctl exec alice -- tar x -C /tmp
-  vmctl exec alice -- cat /dev/vda > disk.raw
+  vmctl exec bob -- iperf3 -s -1 -D && vmctl exec alice -- iperf3 -c bob -t 3
+  tar c examples | vmctl exec alice -- tar x -C /tmp
+  vmctl exec alice -- tar c /etc > etc.tar
 
 Standard input, output and error are the command's, byte for byte. Ctrl-C interrupts the command.
-The exit code is the command's, 128 + n when signal n killed it.")]
+The exit code is the command's, 128 + n when signal n killed it. In a paused lab the command waits
+until the lab goes on.")]
     Exec(Exec),
 
     /// Attach this terminal to a guest's serial console
@@ -76,9 +78,9 @@ that a guest ever wrote to it is in console.log in the lab's state directory, up
     /// Stop all guests and virtual time
     #[command(after_help = "\
 Examples:
-  vmctl pause && inspect-something && vmctl resume
+  vmctl pause && vmctl status && vmctl resume
 
-Frames in flight wait with the guests: to the lab, the pause does not exist.")]
+Frames in flight wait with the guests: to the lab, the pause does not exist. `vmctl exec` waits too.")]
     Pause,
 
     /// Let all guests and virtual time go on
@@ -155,7 +157,7 @@ pub struct Console {
 /// `vmctl link …`.
 #[derive(Debug, Subcommand)]
 pub enum LinkCommand {
-    /// Show what links are asked to do and what they did
+    /// Show what links are asked to do; with `-o json` also what they did
     #[command(after_help = "Examples:\n  vmctl link show\n  vmctl link show alice:eth0-bob:eth0")]
     Show(LinkShow),
 
