@@ -115,16 +115,21 @@ fn curl_speaks_with_the_control_socket() {
 fn the_validation_scripts_pass() {
     let lab = Lab::pair("t-validate", LINK);
     let scripts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("validate");
-    for script in ["ping.sh", "iperf.sh"] {
+    let run = |script: &str, lab: &str| {
         let vmctl = chronotap_tests::lab::command().get_program().to_owned();
-        let output = Command::new(scripts.join(script))
-            .arg(lab.name())
+        Command::new(scripts.join(script))
+            .arg(lab)
             .env("VMCTL", vmctl)
             // What the network may never do stays; how fast this machine is does not count.
             .envs([("TOLERANCE_MS", "10000"), ("SHARE", "0")])
             .output()
-            .expect("the script runs");
+            .expect("the script runs")
+    };
+    for script in ["ping.sh", "iperf.sh"] {
+        let output = run(script, lab.name());
         println!("{}", String::from_utf8_lossy(&output.stdout));
         assert!(output.status.success(), "{}", told(&output));
+        let nothing = run(script, "no-such-lab");
+        assert!(!nothing.status.success(), "{script} has checked nothing and says so");
     }
 }
