@@ -268,8 +268,9 @@ pub struct Event {
 pub struct Barrier {
     /// What the lab is doing now.
     pub state: LabState,
-    /// Time between the first and the last guest's stop or start, as seen from the daemon.
-    pub skew_ns: u64,
+    /// Time between the first and the last guest's stop or start, as seen from the daemon; absent
+    /// when the lab was in this state already.
+    pub skew_ns: Option<u64>,
     /// Virtual time at this moment, in seconds.
     pub virtual_seconds: f64,
 }

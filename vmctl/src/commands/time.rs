@@ -26,6 +26,9 @@ pub async fn resume(lab: Option<&str>, format: Format) -> Result<(), Failure> {
 }
 
 fn when(barrier: &Barrier) -> String {
-    let skew = nanos(barrier.skew_ns);
-    format!("at {:.6} s of virtual time, guests within {skew}", barrier.virtual_seconds)
+    let now = format!("at {:.6} s of virtual time", barrier.virtual_seconds);
+    match barrier.skew_ns {
+        Some(skew) => format!("{now}, guests within {}", nanos(skew)),
+        None => format!("{now}, as it did before"),
+    }
 }

@@ -121,7 +121,7 @@ impl Lab {
         if !before {
             self.journal.record("paused");
         }
-        self.barrier().await
+        self.barrier(!before).await
     }
 
     /// Lets guests and virtual time go on.
@@ -135,7 +135,7 @@ impl Lab {
         if before {
             self.journal.record("resumed");
         }
-        self.barrier().await
+        self.barrier(before).await
     }
 
     fn disobeyed(&self, what: &str, error: &SynchronizerError) -> Failure {
@@ -146,11 +146,11 @@ impl Lab {
         )
     }
 
-    async fn barrier(&self) -> Result<Barrier, Failure> {
+    async fn barrier(&self, moved: bool) -> Result<Barrier, Failure> {
         let (observation, _) = self.observe().await?;
         Ok(Barrier {
             state: self.state(),
-            skew_ns: super::describe::nanos(self.fleet.skew()),
+            skew_ns: moved.then(|| super::describe::nanos(self.fleet.skew())),
             virtual_seconds: super::status::virtual_time(&observation).as_secs_f64(),
         })
     }
