@@ -287,7 +287,7 @@ fn about(
     api::status::Lab {
         name: scenario.name.to_string(),
         topology: belongings.record.topology.clone(),
-        mode: describe::mode(scenario).into(),
+        mode: scenario.time.mode.word().into(),
         seed: scenario.seed,
         daemon_pid: belongings.record.daemon.pid,
         version: env!("CARGO_PKG_VERSION").into(),

@@ -6,15 +6,8 @@ use chronotap::pacer::StampSource;
 
 use crate::{
     api::status::{Address, Link, Way},
-    scenario::{self, Guest, Mode, Scenario, WayDescription},
+    scenario::{self, Guest, WayDescription},
 };
-
-/// The mode's name.
-pub fn mode(scenario: &Scenario) -> &'static str {
-    match scenario.time.mode {
-        Mode::Realtime => "realtime",
-    }
-}
 
 /// Who stamps frames.
 pub fn stamps(source: StampSource) -> &'static str {

@@ -8,7 +8,7 @@ use chronotap::sim::{Loss, Profile};
 use serde::Serialize;
 
 use super::reach::PING_FRAME;
-use super::{Boot, Guest, Ipv4Prefix, Link, MacAddr, Mode, OnExit, Overload, Scenario};
+use super::{Boot, Guest, Ipv4Prefix, Link, MacAddr, OnExit, Overload, Scenario};
 
 /// A lab as it would be built.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -124,9 +124,7 @@ impl Scenario {
         Description {
             name: self.name.to_string(),
             seed: self.seed,
-            mode: match self.time.mode {
-                Mode::Realtime => "realtime",
-            },
+            mode: self.time.mode.word(),
             tolerance_ns: nanos(self.time.tolerance),
             overload: match self.time.overload {
                 Overload::Pause => "pause",

@@ -53,6 +53,15 @@ pub enum Mode {
     Realtime,
 }
 
+impl Mode {
+    /// The word for it, in files and in what is printed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Realtime => "realtime",
+        }
+    }
+}
+
 /// `time.overload`: what happens when the host falls behind by more than the tolerance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overload {
