@@ -20,6 +20,8 @@
 //! table       the addresses a switch has learned
 //! switch      to which port a frame goes on
 //! network     all of it together: submit, advance_to, pop_due
+//! lookahead   how long a frame takes at the least from guest to guest
+//! window      how far guests may run before they wait for each other
 //! counters    what is counted, why frames end
 //! payload     what is asked of a frame
 //! ```
@@ -34,6 +36,7 @@ mod direction;
 mod heads;
 mod impairment;
 mod link;
+mod lookahead;
 mod network;
 mod pace;
 mod payload;
@@ -43,17 +46,21 @@ mod rate;
 mod switch;
 mod table;
 mod time;
+mod window;
 
 pub use backlog::BacklogSize;
 pub use clock::VirtualClock;
 pub use counters::{DirectionCounters, DropReason, Drops, SwitchCounters};
 pub use delivery::{Delivery, DeliveryKey};
 pub use impairment::{Loss, Probability};
+pub use lookahead::{LeastPath, Paths};
 pub use network::Network;
 pub use payload::Payload;
 pub use plan::{
-    DirectionId, Endpoint, LinkId, LinkPlan, Plan, PlanError, PortId, SwitchId, SwitchSettings, Way,
+    DirectionId, Endpoint, GuestId, LinkId, LinkPlan, Plan, PlanError, PortId, SwitchId,
+    SwitchSettings, Way,
 };
 pub use profile::{Profile, QueueLimit};
 pub use rate::Rate;
 pub use time::{Host, HostInstant, Instant, Virtual, VirtualInstant};
+pub use window::{Lookahead, Quantum, QuantumError, Window};

@@ -8,6 +8,11 @@ use super::profile::Profile;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PortId(pub u32);
 
+/// A guest: whoever owns ports and has a clock. Dense. A [`Plan`] does not know of guests; which
+/// port belongs to whom is said beside it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct GuestId(pub u32);
+
 /// A switch: an index into [`Plan::switches`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SwitchId(pub u32);
