@@ -80,6 +80,15 @@ impl VirtualClock {
         self.paused = false;
     }
 
+    /// Stops the clock where it shows `stands_at`, as when the guest's own clock has been read: what
+    /// was stamped later than that was sent as the guest was being stopped. It is not earlier than
+    /// the last resume. A clock that stands still stays as it is.
+    pub fn pause_at(&mut self, stands_at: VirtualInstant) {
+        if let Some(host) = self.when(stands_at) {
+            self.pause(host);
+        }
+    }
+
     /// Whether the clock stands still.
     pub fn is_paused(&self) -> bool {
         self.paused
@@ -181,6 +190,19 @@ mod tests {
         assert_eq!(clock.at(host(1100)), virt(100));
         clock.pause(host(1050));
         assert_eq!(clock.at(host(1100)), virt(100), "a pause in the past starts at the resume");
+    }
+
+    #[test]
+    fn a_clock_stops_where_its_guest_was_found() {
+        for found in [95, 100, 103] {
+            let mut clock = VirtualClock::starting_at(host(1000));
+            clock.pause_at(virt(found));
+            assert_eq!(clock.at(host(1094)), virt(94));
+            assert_eq!(clock.at(host(5000)), virt(found));
+            clock.resume(host(2000));
+            assert_eq!(clock.at(host(2007)), virt(found + 7));
+            assert_eq!(clock.when(virt(found + 7)), Some(host(2007)));
+        }
     }
 
     #[test]

@@ -22,8 +22,6 @@ pub(super) enum Target {
 /// How a frame takes off.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Launch {
-    /// When it arrives.
-    pub(super) due: VirtualInstant,
     /// How many are under way: two if it is duplicated.
     pub(super) frames: usize,
     /// Whether it may be the direction's next arrival.
@@ -86,7 +84,7 @@ impl<F: Payload> Direction<F> {
         if let Some(frame) = copy {
             self.flights.push(lane, Flight { due, seq: seq + 1, frame });
         }
-        Launch { due, frames, leads }
+        Launch { frames, leads }
     }
 
     /// A copy that there is no room for counts as made and dropped.

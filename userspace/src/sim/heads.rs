@@ -45,8 +45,14 @@ impl Heads {
 
     /// The earliest due instant and its direction.
     pub(super) fn first(&self) -> Option<(VirtualInstant, u32)> {
-        let due = VirtualInstant::from_nanos((self.winner >> 32) as u64);
-        (self.winner != NONE).then_some((due, self.winner as u32))
+        (self.winner != NONE).then(|| split(self.winner))
+    }
+
+    /// Every direction's due instant, in no order. Costs O(directions).
+    pub(super) fn iter(&self) -> impl Iterator<Item = (VirtualInstant, u32)> + '_ {
+        let first_round = self.rounds.get(1).map_or(self.groups.len(), |next| *next);
+        let entries = self.groups[..first_round].iter().flat_map(|group| group.0);
+        entries.filter(|entry| *entry != NONE).map(split)
     }
 
     /// Sets or removes the due instant of a direction's first frame.
@@ -65,6 +71,10 @@ impl Heads {
         }
         self.winner = entry;
     }
+}
+
+fn split(entry: Entry) -> (VirtualInstant, u32) {
+    (VirtualInstant::from_nanos((entry >> 32) as u64), entry as u32)
 }
 
 impl Group {
@@ -101,6 +111,8 @@ mod tests {
                 };
                 prop_assert_eq!(heads.first(), model.iter().map(|(&d, &due)| (due, d)).min());
             }
+            let all: BTreeMap<_, _> = heads.iter().map(|(due, direction)| (direction, due)).collect();
+            prop_assert_eq!(all, model);
         }
     }
 }

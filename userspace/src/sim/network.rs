@@ -15,7 +15,8 @@
 //! breaks it is still carried, with its own times, and counted as a straggler.
 //!
 //! Arrivals at switches and at ports have a horizon each, because a caller can vouch for ports
-//! further ahead, or less far, than for switches.
+//! further ahead, or less far, than for switches. Where every guest has a clock of its own, each
+//! switch and each port has a horizon of its own: `advance` and `pop_due_at`.
 //!
 //! Nothing here is bounded by time: frames in flight are bounded by the memory behind
 //! [`Payload`], waiting frames by each direction's queue limit.
@@ -39,13 +40,13 @@ pub struct Network<F> {
     directions: Vec<Direction<F>>,
     /// The direction that leads away from each port.
     exits: Vec<Option<u32>>,
+    /// The direction that leads to each port.
+    entries: Vec<Option<u32>>,
     port_drops: Vec<Drops>,
     switches: Vec<Switch>,
     /// First arrivals of the directions that lead to switches, and to ports.
     to_switches: Heads,
     to_ports: Heads,
-    /// Up to where switches have been worked off.
-    horizon: Option<VirtualInstant>,
     stragglers: u64,
     in_flight: usize,
 }
@@ -60,18 +61,19 @@ impl<F: Payload> Network<F> {
         let mut network = Self {
             directions: Vec::with_capacity(plan.links.len() * 2),
             exits: vec![None; plan.ports as usize],
+            entries: vec![None; plan.ports as usize],
             port_drops: vec![Drops::default(); plan.ports as usize],
             switches: plan.switches.iter().map(Switch::new).collect(),
             to_switches: Heads::new(plan.links.len() * 2),
             to_ports: Heads::new(plan.links.len() * 2),
-            horizon: None,
             stragglers: 0,
             in_flight: 0,
         };
         for (link, id) in plan.links.iter().zip((0..).map(LinkId)) {
             let [a, b] = link.ends;
             let first = network.directions.len() as u32;
-            let (at_a, at_b) = (network.plug(a, first), network.plug(b, first + 1));
+            let (at_a, at_b) =
+                (network.plug(a, [first, first + 1]), network.plug(b, [first + 1, first]));
             for ((way, profile), to) in Way::BOTH.into_iter().zip(&link.profiles).zip([at_b, at_a])
             {
                 let link =
@@ -101,7 +103,6 @@ impl<F: Payload> Network<F> {
                 self.pass_switch(index, flight);
             }
         }
-        self.horizon = self.horizon.max(Some(horizon));
     }
 
     /// The next frame that reaches a port by `horizon`. They come in order as long as
@@ -111,6 +112,38 @@ impl<F: Payload> Network<F> {
         let Target::Port(to) = self.directions[index as usize].to else { return None };
         let Flight { due, seq, frame } = self.take(index)?;
         Some(Delivery { due, to, from: DirectionId::from_index(index), seq, frame })
+    }
+
+    /// As [`Network::advance_to`], with a horizon for each switch. A frame that leaves a switch at
+    /// its horizon must not reach another switch before that one's.
+    pub fn advance(&mut self, horizon: impl Fn(SwitchId) -> VirtualInstant) {
+        while let Some(index) = self.first_within(&horizon) {
+            if let Some(flight) = self.take(index) {
+                self.pass_switch(index, flight);
+            }
+        }
+    }
+
+    /// The next frame that reaches `port` by `horizon`.
+    pub fn pop_due_at(&mut self, port: PortId, horizon: VirtualInstant) -> Option<Delivery<F>> {
+        let index = self.entries[port.0 as usize]?;
+        let due = self.directions[index as usize].flights.first()?;
+        if due > horizon {
+            return None;
+        }
+        let Flight { due, seq, frame } = self.take(index)?;
+        Some(Delivery { due, to: port, from: DirectionId::from_index(index), seq, frame })
+    }
+
+    /// When the next frame arrives at `port`.
+    pub fn next_arrival(&self, port: PortId) -> Option<VirtualInstant> {
+        let index = self.entries[port.0 as usize]?;
+        self.directions[index as usize].flights.first()
+    }
+
+    /// The frames that arrive next at switches, at most one for each direction that leads there.
+    pub fn arrivals_at_switches(&self) -> impl Iterator<Item = (VirtualInstant, SwitchId)> + '_ {
+        self.to_switches.iter().map(|(due, index)| (due, self.switch_at_end_of(index)))
     }
 
     /// When the next frame arrives anywhere.
@@ -183,17 +216,19 @@ impl<F: Payload> Network<F> {
         self.in_flight
     }
 
-    /// How many frames were sent so late that they reached a switch at an instant for which it
-    /// had already been worked off.
+    /// How many frames were sent so late that a frame which reached their switch after them had
+    /// already passed it.
     pub fn stragglers(&self) -> u64 {
         self.stragglers
     }
 
-    /// Connects an end, from which direction `exit` leads away, and tells what leads to it.
-    fn plug(&mut self, end: Endpoint, exit: u32) -> Target {
+    /// Connects an end, from which direction `exit` leads away and to which `entry` leads; returns
+    /// it as the target of the latter.
+    fn plug(&mut self, end: Endpoint, [exit, entry]: [u32; 2]) -> Target {
         match end {
             Endpoint::Port(port) => {
                 self.exits[port.0 as usize] = Some(exit);
+                self.entries[port.0 as usize] = Some(entry);
                 Target::Port(port)
             }
             Endpoint::Switch(SwitchId(switch)) => {
@@ -208,11 +243,24 @@ impl<F: Payload> Network<F> {
         let direction = &mut self.directions[index as usize];
         let Some(launch) = direction.send(at, frame) else { return };
         self.in_flight += launch.frames;
-        let behind =
-            matches!(direction.to, Target::Switch { .. }) && Some(launch.due) <= self.horizon;
-        self.stragglers += u64::from(behind);
         if launch.leads {
             self.note_first(index);
+        }
+    }
+
+    /// The direction with the earliest arrival among those within their switch's horizon.
+    fn first_within(&self, horizon: &impl Fn(SwitchId) -> VirtualInstant) -> Option<u32> {
+        let within =
+            |&(due, index): &(VirtualInstant, u32)| due <= horizon(self.switch_at_end_of(index));
+        self.to_switches.iter().filter(within).min().map(|(_, index)| index)
+    }
+
+    /// # Panics
+    /// If the direction leads to a port.
+    fn switch_at_end_of(&self, index: u32) -> SwitchId {
+        match self.directions[index as usize].to {
+            Target::Switch { switch, .. } => SwitchId(switch),
+            Target::Port(port) => unreachable!("{port:?} is not among the switches"),
         }
     }
 
@@ -236,6 +284,8 @@ impl<F: Payload> Network<F> {
         let Target::Switch { switch, port } = self.directions[index as usize].to else { return };
         let Flight { due, frame, .. } = flight;
         let at = &mut self.switches[switch as usize];
+        self.stragglers += u64::from(due < at.latest);
+        at.latest = at.latest.max(due);
         match at.route(frame.octets(), port, due) {
             Route::To(exit) => self.forward(switch, exit, due, frame),
             Route::Flood => self.flood(switch, port, due, frame),

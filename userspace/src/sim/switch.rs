@@ -24,6 +24,8 @@ pub(super) struct Switch {
     forward_link_local: bool,
     /// The link direction that leads out of each port.
     pub(super) exits: Vec<u32>,
+    /// The latest arrival that has been worked off.
+    pub(super) latest: VirtualInstant,
     pub(super) counters: SwitchCounters,
 }
 
@@ -40,6 +42,7 @@ impl Switch {
             table: AddressTable::new(settings.table, settings.ageing),
             forward_link_local: settings.forward_link_local,
             exits: Vec::new(),
+            latest: VirtualInstant::ZERO,
             counters: SwitchCounters::default(),
         }
     }

@@ -178,7 +178,37 @@ fn arrivals_of_the_same_instant_go_by_link() {
 #[test]
 fn a_straggler_is_carried_and_counted() {
     let mut network = star(2, SwitchSettings::default());
-    network.advance_to(us(500));
+    assert_eq!(receivers(&mut network, 1, BROADCAST, us(500)), [0]);
+    assert_eq!(network.stragglers(), 0);
     assert_eq!(receivers(&mut network, 0, BROADCAST, us(100)), [1]);
     assert_eq!(network.stragglers(), 1);
+}
+
+/// Two switches, each with a horizon of its own.
+#[test]
+fn arrivals_wait_for_the_horizon_of_their_switch() {
+    let slow = Profile { delay: Duration::from_micros(10), ..Profile::default() };
+    let perfect = Profile::default();
+    let links = vec![
+        link(port(0), switch(0), &perfect),
+        link(switch(0), switch(1), &slow),
+        link(port(1), switch(1), &perfect),
+    ];
+    let switches = vec![SwitchSettings::default(); 2];
+    let mut network = Network::new(&Plan { seed: 1, ports: 2, switches, links }).expect("valid");
+    network.submit(PortId(0), us(5), ethernet(BROADCAST, mac(0)));
+    network.submit(PortId(1), us(4), ethernet(BROADCAST, mac(1)));
+    let horizons = |first, second| move |SwitchId(id)| if id == 0 { us(first) } else { us(second) };
+    network.advance(horizons(4, 14));
+    assert_eq!(network.arrivals_at_switches().collect::<Vec<_>>().len(), 2);
+    assert_eq!(network.next_arrival(PortId(0)), None, "the first switch holds what came over");
+    network.advance(horizons(14, 14));
+    assert_eq!(network.next_arrival(PortId(0)), Some(us(14)));
+    assert!(network.pop_due_at(PortId(0), us(13)).is_none());
+    let delivery = network.pop_due_at(PortId(0), us(14)).expect("due");
+    assert_eq!((delivery.due, delivery.to, delivery.frame[11]), (us(14), PortId(0), 1));
+    assert!(network.pop_due_at(PortId(1), us(14)).is_none());
+    network.advance(horizons(15, 15));
+    assert_eq!(network.pop_due_at(PortId(1), us(15)).map(|d| d.frame[11]), Some(0));
+    assert_eq!((network.in_flight(), network.stragglers()), (0, 0));
 }
