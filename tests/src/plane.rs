@@ -7,7 +7,9 @@ use chronotap::datapath::{
     Datapath, DatapathError, Event, MemoryLimits, PortSettings, Settings, start,
 };
 use chronotap::observation::Observation;
-use chronotap::sim::{Endpoint, LinkPlan, Plan, PortId, Profile, SwitchId, SwitchSettings};
+use chronotap::sim::{
+    Endpoint, GuestId, LinkPlan, Plan, PortId, Profile, SwitchId, SwitchSettings,
+};
 use chronotap::xsk::Tap;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::Receiver;
@@ -85,7 +87,7 @@ impl Plane {
         let tap = |port| Tap::create(&name(port), mtu, QUEUE).expect("a tap (needs root)");
         let taps: Vec<_> = (0..plan.ports).map(tap).collect();
         let memory = MemoryLimits::default();
-        let ports = taps.iter().map(|tap| port_settings(tap, mtu)).collect();
+        let ports = taps.iter().map(|tap| port_settings(tap, mtu, GuestId(0))).collect();
         let settings = Settings { ports, plan, object: object(), tolerance, memory };
         let (datapath, events) = start(settings)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -168,8 +170,8 @@ impl Plane {
 }
 
 /// What the data plane must know of a tap.
-pub fn port_settings(tap: &Tap, mtu: u32) -> PortSettings {
-    PortSettings { ifindex: tap.index(), name: tap.name().to_owned(), mtu }
+pub fn port_settings(tap: &Tap, mtu: u32, guest: GuestId) -> PortSettings {
+    PortSettings { ifindex: tap.index(), name: tap.name().to_owned(), mtu, guest }
 }
 
 /// A frame of `len` octets between two fake guests, with contents that differ everywhere and from

@@ -4,7 +4,7 @@
 //! [`Observation::is_conserved`] holds exactly. The same value is filled again and again: after
 //! the first time nothing is allocated.
 
-use crate::pacer::Lateness;
+use crate::histogram::Histogram;
 use crate::sim::{BacklogSize, DirectionCounters, Drops, SwitchCounters, VirtualInstant};
 use crate::xsk::Occupancy;
 
@@ -66,7 +66,7 @@ pub struct Observation {
     /// Frames that came too late for their switch's order of arrivals.
     pub stragglers: u64,
     /// How late frames were released.
-    pub lateness: Lateness,
+    pub lateness: Histogram,
     /// How often the host was found overloaded.
     pub overloads: u64,
     /// How full the frame memory is.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::PortSettings;
 use crate::observation::Observation;
-use crate::sim::{DirectionId, PortId, Profile, VirtualInstant};
+use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
 use crate::xsk::SetupError;
 
 /// An order, with the place for its answer. An answer nobody waits for is dropped.
@@ -19,6 +19,13 @@ pub(super) enum Command {
     Freeze(oneshot::Sender<VirtualInstant>),
     Thaw(oneshot::Sender<()>),
     Drained(oneshot::Sender<()>),
+    /// Gives each guest a clock of its own.
+    Part(oneshot::Sender<VirtualInstant>),
+    Run(GuestId, HostInstant),
+    Hold(GuestId, VirtualInstant),
+    Retire(GuestId),
+    /// Answers at that instant.
+    Alarm(HostInstant, oneshot::Sender<()>),
     /// Binds a socket to a new tap; answers with its number, which lives as long as the port.
     Rewire(PortId, PortSettings, oneshot::Sender<Result<RawFd, SetupError>>),
     Stop,

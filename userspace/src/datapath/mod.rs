@@ -4,6 +4,7 @@
 //! thread, which looks at them between two passes; answers come back without either side waiting
 //! for a lock. The control side never sees a frame.
 
+mod alarms;
 mod command;
 mod error;
 mod plane;
@@ -16,11 +17,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use chronotap_common::counter::PortCounters;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
 use crate::observation::Observation;
 use crate::programs::{AttachMode, Programs, ProgramsError};
-use crate::sim::{DirectionId, PortId, Profile, VirtualInstant};
+use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
 use command::{Command, Doorbell};
 pub use error::{DatapathError, OrderError, RewireError};
 use plane::{Birth, Ready};
@@ -32,6 +34,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Events that may wait to be read; more of the same kind are left out.
 const EVENTS: usize = 16;
+
+/// The host's monotonic clock: what the capture program stamps with.
+pub fn host_now() -> HostInstant {
+    let now = clock_gettime(ClockId::Monotonic);
+    HostInstant::from_nanos(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
+}
 
 /// A handle to the running data plane. It stops when the last one is dropped.
 #[derive(Clone)]
@@ -66,7 +74,7 @@ pub fn start(
         return Err(DatapathError::Ports { planned: plan.ports, given: ports.len() });
     }
     let mut programs = Programs::load(&object)?;
-    let stamps = probe::stamp_source(&mut programs, plane::read);
+    let stamps = probe::stamp_source(&mut programs, host_now);
     let (commands, orders) = mpsc::channel();
     let (events_in, events) = tokio::sync::mpsc::channel(EVENTS);
     let doorbell = Arc::new(Doorbell::new().map_err(DatapathError::Thread)?);
@@ -152,6 +160,50 @@ impl Datapath {
     /// The data plane has stopped or does not answer; it does not while virtual time runs.
     pub async fn drained(&self) -> Result<(), OrderError> {
         self.order(Command::Drained).await
+    }
+
+    /// Gives each guest a clock of its own, from the instant on at which virtual time is, or now
+    /// becomes, frozen; returns it. The guests must be stopped by then. For good.
+    ///
+    /// # Errors
+    /// The data plane has stopped or does not answer.
+    pub async fn part(&self) -> Result<VirtualInstant, OrderError> {
+        self.order(Command::Part).await
+    }
+
+    /// Tells that a guest with a clock of its own runs since `at`. Orders are obeyed in turn.
+    ///
+    /// # Errors
+    /// The data plane has stopped.
+    pub fn run(&self, guest: GuestId, at: HostInstant) -> Result<(), OrderError> {
+        self.send(Command::Run(guest, at))
+    }
+
+    /// Tells that a guest with a clock of its own was stopped, and its clock at `at`.
+    ///
+    /// # Errors
+    /// The data plane has stopped.
+    pub fn hold(&self, guest: GuestId, at: VirtualInstant) -> Result<(), OrderError> {
+        self.send(Command::Hold(guest, at))
+    }
+
+    /// Tells that a guest with a clock of its own is gone for good.
+    ///
+    /// # Errors
+    /// The data plane has stopped.
+    pub fn retire(&self, guest: GuestId) -> Result<(), OrderError> {
+        self.send(Command::Retire(guest))
+    }
+
+    /// Returns at `at`, or a wake-up later: more exactly than the timers of ordinary threads, since
+    /// the data plane wakes for it.
+    ///
+    /// # Errors
+    /// The data plane has stopped.
+    pub async fn alarm(&self, at: HostInstant) -> Result<(), OrderError> {
+        let (ring, rung) = oneshot::channel();
+        self.send(Command::Alarm(at, ring))?;
+        rung.await.map_err(|_hung_up| OrderError::Stopped)
     }
 
     /// Binds a port to a new tap, as when a guest was started anew. Must be called on a thread in

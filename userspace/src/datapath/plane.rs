@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use rustix::process::setpriority_process;
 use rustix::thread::set_current_timer_slack;
-use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
+use super::alarms::Alarms;
 use super::command::{Command, Doorbell};
-use super::{DatapathError, Event, MemoryLimits, PortSettings, Scheduling};
+use super::{DatapathError, Event, MemoryLimits, PortSettings, Scheduling, host_now};
 use crate::pacer::{Pacer, Parts, Rest, StampSource, Work};
 use crate::port::Port;
 use crate::sim::{HostInstant, Plan};
@@ -20,12 +20,6 @@ use crate::xsk::{self, Memory, SetupError, Socket, become_fifo};
 
 /// Above ordinary processes, below the kernel's own threads (50).
 const FIFO_PRIORITY: i32 = 10;
-
-/// The host's clock: what the capture program stamps with.
-pub(super) fn read() -> HostInstant {
-    let now = clock_gettime(ClockId::Monotonic);
-    HostInstant::from_nanos(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
-}
 
 /// What the thread is born with.
 pub(super) struct Birth {
@@ -80,6 +74,7 @@ struct Plane {
     doorbell: Arc<Doorbell>,
     events: tokio::sync::mpsc::Sender<Event>,
     drained: Option<oneshot::Sender<()>>,
+    alarms: Alarms,
 }
 
 impl Plane {
@@ -88,19 +83,21 @@ impl Plane {
         let (chunks, fill) = limits.shares(ports.len() as u32);
         let memory = Memory::new(chunks, limits.pool)
             .map_err(|cause| DatapathError::Memory { chunks, cause })?;
-        let rest = Rest::new(&birth.doorbell, read).map_err(DatapathError::Thread)?;
+        let rest = Rest::new(&birth.doorbell, host_now).map_err(DatapathError::Thread)?;
         let bind = |port: &PortSettings| bind(&memory, &rest, port, fill);
         let sockets = ports.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let owners = ports.iter().map(|port| port.guest).collect();
         let numbers = sockets.iter().map(Socket::number).collect();
         let ports =
             sockets.into_iter().zip(&ports).map(|(socket, port)| Port::new(socket, port.mtu));
         let parts = Parts {
             ports: ports.collect(),
+            owners,
             plan: &plan,
             memory: memory.clone(),
             stamps,
             tolerance,
-            read,
+            read: host_now,
         };
         let plane = Self {
             pacer: Pacer::new(parts)?,
@@ -111,6 +108,7 @@ impl Plane {
             doorbell: birth.doorbell,
             events: birth.events,
             drained: None,
+            alarms: Alarms::default(),
         };
         Ok((plane, Ready { sockets: numbers, scheduling: schedule() }))
     }
@@ -120,9 +118,10 @@ impl Plane {
             if self.doorbell.answer() && self.obey_all() == Flow::Stop {
                 return Ok(());
             }
-            let now = read();
+            let now = host_now();
             let work = self.pacer.pass(now);
             self.report(work);
+            self.alarms.ring(host_now());
             self.rest.take(now, work, self.next(work, now))?;
         }
     }
@@ -130,7 +129,8 @@ impl Plane {
     /// While somebody waits for the end of the backlog, passes follow each other.
     fn next(&self, work: Work, now: HostInstant) -> Option<HostInstant> {
         let hurry = self.drained.is_some() && work != Work::default();
-        if hurry { Some(now) } else { self.pacer.next_due() }
+        let due = if hurry { Some(now) } else { self.pacer.next_due() };
+        [due, self.alarms.next()].into_iter().flatten().min()
     }
 
     fn report(&mut self, work: Work) {
@@ -168,6 +168,11 @@ impl Plane {
                 answer(reply, ());
             }
             Command::Drained(reply) => self.drained = Some(reply),
+            Command::Part(reply) => answer(reply, self.pacer.part()),
+            Command::Run(guest, at) => self.pacer.run(guest, at),
+            Command::Hold(guest, at) => self.pacer.hold(guest, at),
+            Command::Retire(guest) => self.pacer.retire(guest),
+            Command::Alarm(at, ring) => self.alarms.set(at, ring),
             Command::Rewire(id, port, reply) => answer(reply, self.rewire(id, &port)),
             Command::Stop => {}
         }
@@ -181,7 +186,7 @@ impl Plane {
     }
 }
 
-fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+pub(super) fn answer<T>(reply: oneshot::Sender<T>, value: T) {
     // The asker has given up: so be it.
     let _given_up = reply.send(value);
 }

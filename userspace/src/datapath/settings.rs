@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::pacer::StampSource;
 use crate::programs::AttachMode;
-use crate::sim::Plan;
+use crate::sim::{GuestId, Plan};
 
 /// A guest's tap.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct PortSettings {
     pub name: String,
     /// The largest payload of a frame to or from the guest; 18 octets of headers come on top.
     pub mtu: u32,
+    /// The guest that it belongs to, numbered from 0 without gaps.
+    pub guest: GuestId,
 }
 
 /// Bounds of the memory for frames.

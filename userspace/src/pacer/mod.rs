@@ -10,11 +10,17 @@
 //! One thread, alone with its frames: a pass does not allocate, lock or await (but for queues that
 //! grow to a new high). Time is an argument; the clock is read through [`Pacer`]'s `read` only.
 //!
-//! While the clock stands still (the guests are stopped), frames that were on their way are taken
-//! in as sent at the pause, and what is due up to the pause is released, up to
+//! While the common clock stands still (the guests are stopped), frames that were on their way are
+//! taken in as sent at the pause, and what is due up to the pause is released, up to
 //! [`FROZEN_CREDIT`]: a stopped guest's tap holds a queue's worth and drops the rest.
+//!
+//! Where guests have clocks of their own, only the ports of those that run are looked at: a frame
+//! for a guest that stands still waits, and what that guest has sent was taken in when it stopped.
+//! Switches go by what all guests can still send: see [`Clocks`].
 
-mod lateness;
+mod clocks;
+mod observe;
+mod orders;
 mod overload;
 mod rest;
 mod stamps;
@@ -23,18 +29,17 @@ mod tests;
 
 use std::time::Duration;
 
-pub use lateness::Lateness;
 pub use overload::MOMENT;
 pub use rest::{Effort, Rest};
 pub use stamps::StampSource;
 
-use crate::observation::{DirectionObservation, Observation, PortObservation};
+use crate::histogram::Histogram;
 use crate::port::{Port, Wire};
 use crate::sim::{
-    Delivery, DirectionId, HostInstant, LinkId, Network, Plan, PlanError, PortId, Profile,
-    SwitchId, VirtualClock, VirtualInstant, Way,
+    Delivery, GuestId, HostInstant, Network, Plan, PlanError, PortId, VirtualClock, VirtualInstant,
 };
 use crate::xsk::{Arrival, Frame, Memory};
+use clocks::{Clocks, OwnClocks};
 use overload::Detector;
 
 /// Frames released to taps per pass at most, so that RX rings are looked at in between.
@@ -64,9 +69,10 @@ pub struct Work {
 pub struct Pacer<W> {
     ports: Vec<Port<W>>,
     network: Network<Frame>,
-    links: u32,
-    switches: u32,
-    clock: VirtualClock,
+    /// What the network was made from, with its links as they are now.
+    plan: Plan,
+    owners: Vec<GuestId>,
+    clocks: Clocks,
     read: fn() -> HostInstant,
     stamps: StampSource,
     /// The last send instant of each port: sends of one port keep their order.
@@ -79,7 +85,7 @@ pub struct Pacer<W> {
     /// When ports with a tap that is down are tried again.
     retry: Option<HostInstant>,
     detector: Detector,
-    lateness: Lateness,
+    lateness: Histogram,
     overloads: u64,
     frozen_credit: u32,
     memory: Memory,
@@ -89,6 +95,8 @@ pub struct Pacer<W> {
 pub struct Parts<'plan, W> {
     /// By port id.
     pub ports: Vec<Port<W>>,
+    /// Which guest each port belongs to.
+    pub owners: Vec<GuestId>,
     /// The network.
     pub plan: &'plan Plan,
     /// Where the ports' frames live.
@@ -107,13 +115,13 @@ impl<W: Wire> Pacer<W> {
     /// # Errors
     /// The plan is not a network.
     pub fn new(parts: Parts<'_, W>) -> Result<Self, PlanError> {
-        let Parts { ports, plan, memory, stamps, tolerance, read } = parts;
+        let Parts { ports, owners, plan, memory, stamps, tolerance, read } = parts;
         let count = ports.len();
         Ok(Self {
             network: Network::new(plan)?,
-            links: plan.links.len() as u32,
-            switches: plan.switches.len() as u32,
-            clock: VirtualClock::starting_at(read()),
+            plan: plan.clone(),
+            owners,
+            clocks: Clocks::Common(VirtualClock::starting_at(read())),
             read,
             stamps,
             last_sent: vec![VirtualInstant::ZERO; count],
@@ -122,7 +130,7 @@ impl<W: Wire> Pacer<W> {
             least_late: None,
             retry: None,
             detector: Detector::new(tolerance),
-            lateness: Lateness::default(),
+            lateness: Histogram::default(),
             overloads: 0,
             frozen_credit: 0,
             memory,
@@ -133,9 +141,8 @@ impl<W: Wire> Pacer<W> {
     /// Does everything that is to be done at `now`, but for more than a batch.
     pub fn pass(&mut self, now: HostInstant) -> Work {
         let received = self.take_in(now);
-        let horizon = self.clock.at(now);
-        self.network.advance_to(horizon);
-        let released = self.release(now, horizon);
+        self.advance(now);
+        let released = self.release(now);
         let overload = self.flush(now);
         Work { received, released, overload }
     }
@@ -145,55 +152,36 @@ impl<W: Wire> Pacer<W> {
         self.ports.iter().any(Port::has_arrivals)
     }
 
-    /// When the next pass has something to release; `None`: not before a frame arrives.
+    /// True when a guest may still send and be handed frames: its own clock runs, or it has none.
+    fn is_live(&self, port: usize) -> bool {
+        match &self.clocks {
+            Clocks::Common(_) => true,
+            Clocks::Own(own) => own.runs(self.owners[port]),
+        }
+    }
+
+    /// When the next pass has something to do; `None`: not before a frame or an order arrives.
     pub fn next_due(&self) -> Option<HostInstant> {
-        let event = self.network.next_event().and_then(|due| self.clock.when(due));
+        let event = match &self.clocks {
+            Clocks::Common(clock) => self.network.next_event().and_then(|due| clock.when(due)),
+            Clocks::Own(own) => self.next_own_event(own),
+        };
         [event, self.retry].into_iter().flatten().min()
     }
 
-    /// Stops virtual time; returns the instant at which it stands.
-    pub fn freeze(&mut self) -> VirtualInstant {
-        if !self.clock.is_paused() {
-            self.frozen_credit = FROZEN_CREDIT;
-        }
-        let now = (self.read)();
-        self.clock.pause(now);
-        self.clock.at(now)
-    }
-
-    /// Lets virtual time run on.
-    pub fn thaw(&mut self) {
-        self.clock.resume((self.read)());
-        self.detector.clear();
-    }
-
-    /// True when virtual time stands still, and the pass that did `work` left nothing more to do.
-    pub fn is_drained(&self, work: Work) -> bool {
-        let idle = work.received == 0 && (work.released == 0 || self.frozen_credit == 0);
-        self.clock.is_paused() && idle && !self.has_arrivals()
-    }
-
-    /// Changes one direction from now on; false when there is no such link.
-    pub fn set_profile(&mut self, id: DirectionId, profile: Profile) -> bool {
-        let known = id.link.0 < self.links;
-        if known {
-            let now = self.clock.at((self.read)());
-            self.network.set_profile(id, profile, now);
-        }
-        known
-    }
-
-    /// Gives a port a new wire, as when its tap was made anew; false when there is no such port.
-    pub fn rewire(&mut self, id: PortId, wire: W, mtu: u32) -> bool {
-        let port = self.ports.get_mut(id.0 as usize);
-        port.map(|port| port.rewire(wire, mtu)).is_some()
+    fn next_own_event(&self, own: &OwnClocks) -> Option<HostInstant> {
+        let ports = own
+            .running_ports()
+            .filter_map(|port| own.when_at(port, self.network.next_arrival(PortId(port as u32))?));
+        let switches = self.network.arrivals_at_switches();
+        ports.chain(switches.filter_map(|(due, switch)| own.when_passed(switch, due))).min()
     }
 
     /// Drains every RX ring into the network. Returns the number of descriptors.
     fn take_in(&mut self, now: HostInstant) -> u32 {
         let mut received = 0;
         for index in 0..self.ports.len() {
-            if self.ports[index].has_arrivals() {
+            if self.ports[index].has_arrivals() && self.is_live(index) {
                 received += self.take_in_from(index, now);
             }
         }
@@ -201,7 +189,8 @@ impl<W: Wire> Pacer<W> {
     }
 
     fn take_in_from(&mut self, index: usize, now: HostInstant) -> u32 {
-        let Self { ports, network, clock, read, stamps, last_sent, .. } = self;
+        let Self { ports, network, clocks, read, stamps, last_sent, .. } = self;
+        let clock = clocks.of_port(index);
         let last = &mut last_sent[index];
         let mut unstamped = 0u32;
         let count = ports[index].receive(GULP, |Arrival { frame, stamp }| {
@@ -215,12 +204,29 @@ impl<W: Wire> Pacer<W> {
         count
     }
 
-    /// Queues what is due by `horizon`. Returns the number of frames.
-    fn release(&mut self, now: HostInstant, horizon: VirtualInstant) -> u32 {
-        let mut most = BATCH as u32;
-        if self.clock.is_paused() {
-            most = most.min(self.frozen_credit);
+    /// Takes frames through switches as far as they can be.
+    fn advance(&mut self, now: HostInstant) {
+        match &self.clocks {
+            Clocks::Common(clock) => self.network.advance_to(clock.at(now)),
+            Clocks::Own(own) => self.network.advance(|switch| own.horizon(switch, now)),
         }
+    }
+
+    /// Queues what is due. Returns the number of frames.
+    fn release(&mut self, now: HostInstant) -> u32 {
+        match &self.clocks {
+            Clocks::Common(clock) => {
+                let (horizon, paused) = (clock.at(now), clock.is_paused());
+                let most = if paused { self.frozen_credit } else { u32::MAX };
+                let released = self.release_to_all(horizon, most.min(BATCH as u32), now);
+                self.frozen_credit -= if paused { released } else { 0 };
+                released
+            }
+            Clocks::Own(_) => self.release_to_running(now),
+        }
+    }
+
+    fn release_to_all(&mut self, horizon: VirtualInstant, most: u32, now: HostInstant) -> u32 {
         let mut released = 0;
         while released < most
             && let Some(delivery) = self.network.pop_due(horizon)
@@ -228,8 +234,20 @@ impl<W: Wire> Pacer<W> {
             self.queue(delivery, now);
             released += 1;
         }
-        if self.clock.is_paused() {
-            self.frozen_credit -= released;
+        released
+    }
+
+    fn release_to_running(&mut self, now: HostInstant) -> u32 {
+        let mut released = 0;
+        for port in 0..self.ports.len() {
+            let Clocks::Own(own) = &self.clocks else { return released };
+            let Some(horizon) = own.due_by(port, now) else { continue };
+            while released < BATCH as u32
+                && let Some(delivery) = self.network.pop_due_at(PortId(port as u32), horizon)
+            {
+                self.queue(delivery, now);
+                released += 1;
+            }
         }
         released
     }
@@ -259,7 +277,9 @@ impl<W: Wire> Pacer<W> {
             self.retry = None;
             (0..self.ports.len()).for_each(|index| self.kick_stuck(index));
         }
-        let least = self.least_late.take().filter(|_| !self.clock.is_paused())?;
+        let least = self.least_late.take()?;
+        // Guests with clocks of their own do not run on while the host falls behind.
+        self.clocks.common().filter(|clock| !clock.is_paused())?;
         let overload = self.detector.is_overload(now, least);
         self.overloads += u64::from(overload);
         overload.then_some(least)
@@ -272,7 +292,7 @@ impl<W: Wire> Pacer<W> {
             return;
         }
         let now = (self.read)();
-        let released = self.clock.at(now);
+        let released = self.clocks.of_port(index).at(now);
         let mut least = self.least_late.unwrap_or(Duration::MAX);
         for due in dues.drain(..) {
             let late = released.saturating_since(due);
@@ -296,37 +316,5 @@ impl<W: Wire> Pacer<W> {
         if self.ports[index].is_stuck() {
             self.retry = Some(now + RETRY);
         }
-    }
-
-    /// Writes all counts into `into`, which allocates nothing from the second time on.
-    pub fn observe(&self, into: &mut Observation) {
-        let now = self.clock.at((self.read)());
-        into.at = Some(now);
-        into.paused = self.clock.is_paused();
-        into.ports.clear();
-        into.ports.extend(self.ports.iter().zip(0..).map(|(port, index)| {
-            let unconnected = self.network.port_drops(PortId(index)).total();
-            PortObservation { unconnected, ..port.observe() }
-        }));
-        into.in_flight = self.network.in_flight() as u64;
-        into.stragglers = self.network.stragglers();
-        into.overloads = self.overloads;
-        into.lateness.copy_from(&self.lateness);
-        into.memory = self.memory.occupancy();
-        self.observe_network(now, into);
-    }
-
-    fn observe_network(&self, now: VirtualInstant, into: &mut Observation) {
-        let directions = (0..self.links)
-            .flat_map(|link| Way::BOTH.map(|way| DirectionId { link: LinkId(link), way }));
-        into.directions.clear();
-        into.directions.extend(directions.map(|id| DirectionObservation {
-            counters: *self.network.counters(id),
-            in_flight: self.network.in_flight_on(id) as u64,
-            backlog: self.network.backlog(id, now),
-        }));
-        into.switches.clear();
-        into.switches
-            .extend((0..self.switches).map(SwitchId).map(|id| *self.network.switch_counters(id)));
     }
 }

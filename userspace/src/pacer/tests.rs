@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::*;
-use crate::sim::{DropReason, Endpoint, LinkPlan};
+use crate::observation::Observation;
+use crate::sim::{DropReason, Endpoint, LinkPlan, Profile};
 use crate::xsk::{Kick, Loss, Stamp};
 
 /// What the fake wires do, and what they saw.
@@ -96,6 +97,7 @@ impl Bench {
         let plan = Plan { seed: 1, ports: 2, switches: Vec::new(), links };
         let parts = Parts {
             ports: wires.iter().map(|wire| Port::new(wire.clone(), 1500)).collect(),
+            owners: vec![GuestId(0), GuestId(1)],
             plan: &plan,
             memory: memory.clone(),
             stamps: StampSource::Kernel,

@@ -1,4 +1,4 @@
-//! How late frames were released: a histogram with a bounded relative error.
+//! Spans of time, such as how late frames were released: a histogram with a bounded relative error.
 //!
 //! Log-linear: eight buckets for every power of two, so a value is known to within 12.5 %.
 //! Recording is a shift and an addition; plain integers, since one thread writes and hands out
@@ -17,20 +17,20 @@ const BUCKETS: usize = ((MOST_BITS - FINE_BITS + 1) as usize) << FINE_BITS;
 
 /// A histogram of spans.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Lateness {
+pub struct Histogram {
     buckets: Box<[u64; BUCKETS]>,
     count: u64,
     sum_ns: u64,
     max_ns: u64,
 }
 
-impl Default for Lateness {
+impl Default for Histogram {
     fn default() -> Self {
         Self { buckets: Box::new([0; BUCKETS]), count: 0, sum_ns: 0, max_ns: 0 }
     }
 }
 
-impl Lateness {
+impl Histogram {
     /// Counts one span.
     #[inline]
     pub fn record(&mut self, span: Duration) {
@@ -95,7 +95,7 @@ impl Lateness {
     }
 }
 
-impl fmt::Debug for Lateness {
+impl fmt::Debug for Histogram {
     /// Such as `1000 spans, p50 563µs, p99 1ms, max 1ms`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [median, p99] = [0.5, 0.99].map(|quantile| self.quantile(quantile));
@@ -148,17 +148,17 @@ mod tests {
 
     #[test]
     fn quantiles_of_a_thousand_microseconds() {
-        let mut lateness = Lateness::default();
-        (1..=1000).for_each(|micros| lateness.record(Duration::from_micros(micros)));
-        let micros = |quantile| lateness.quantile(quantile).as_micros();
+        let mut histogram = Histogram::default();
+        (1..=1000).for_each(|micros| histogram.record(Duration::from_micros(micros)));
+        let micros = |quantile| histogram.quantile(quantile).as_micros();
         assert!((500..=563).contains(&micros(0.5)), "{}", micros(0.5));
         assert!((990..=1000).contains(&micros(0.99)), "{}", micros(0.99));
         assert_eq!(micros(1.0), 1000);
-        assert_eq!(lateness.sum(), Duration::from_micros(500_500));
+        assert_eq!(histogram.sum(), Duration::from_micros(500_500));
     }
 
     #[test]
     fn an_empty_one_has_zero_quantiles() {
-        assert_eq!(Lateness::default().quantile(0.99), Duration::ZERO);
+        assert_eq!(Histogram::default().quantile(0.99), Duration::ZERO);
     }
 }

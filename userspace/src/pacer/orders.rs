@@ -1,0 +1,102 @@
+//! What the control side orders, between two passes.
+
+use super::clocks::{Clocks, OwnClocks};
+use super::{FROZEN_CREDIT, Pacer, Work};
+use crate::port::Wire;
+use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
+
+/// Orders for all guests together. Where each has a clock of its own they change nothing.
+impl<W: Wire> Pacer<W> {
+    /// Stops virtual time; returns the instant at which it stands.
+    pub fn freeze(&mut self) -> VirtualInstant {
+        let now = (self.read)();
+        if let Some(clock) = self.clocks.common() {
+            if !clock.is_paused() {
+                self.frozen_credit = FROZEN_CREDIT;
+            }
+            clock.pause(now);
+        }
+        self.clocks.floor(now)
+    }
+
+    /// Lets virtual time run on.
+    pub fn thaw(&mut self) {
+        if let Some(clock) = self.clocks.common() {
+            clock.resume((self.read)());
+            self.detector.clear();
+        }
+    }
+
+    /// True when virtual time stands still, and the pass that did `work` left nothing more to do.
+    pub fn is_drained(&self, work: Work) -> bool {
+        let idle = work.received == 0 && (work.released == 0 || self.frozen_credit == 0);
+        self.clocks.stand_still() && idle && !self.has_arrivals()
+    }
+}
+
+/// Orders for one guest.
+impl<W: Wire> Pacer<W> {
+    /// Gives each guest a clock of its own; they all stand still where virtual time is frozen now.
+    /// Returns that instant.
+    pub fn part(&mut self) -> VirtualInstant {
+        let at = self.freeze();
+        if let Clocks::Common(common) = &self.clocks {
+            self.clocks = Clocks::Own(OwnClocks::new(common, &self.plan, &self.owners));
+        }
+        at
+    }
+
+    /// The guest's clock runs, since `at`.
+    pub fn run(&mut self, guest: GuestId, at: HostInstant) {
+        if let Some(own) = self.clocks.own() {
+            own.run(guest, at);
+        }
+    }
+
+    /// The guest has been stopped, and its clock at `at`: what it sent until then is taken in.
+    pub fn hold(&mut self, guest: GuestId, at: VirtualInstant) {
+        self.take_in_of(guest);
+        if let Some(own) = self.clocks.own() {
+            own.hold(guest, at);
+        }
+    }
+
+    /// The guest is gone for good.
+    pub fn retire(&mut self, guest: GuestId) {
+        self.take_in_of(guest);
+        if let Some(own) = self.clocks.own() {
+            own.retire(guest);
+        }
+    }
+
+    /// Takes in what waits on the RX rings of a guest that sends no more.
+    fn take_in_of(&mut self, guest: GuestId) {
+        for port in 0..self.ports.len() {
+            while self.owners[port] == guest
+                && self.ports[port].has_arrivals()
+                && self.take_in_from(port, (self.read)()) > 0
+            {}
+        }
+    }
+}
+
+/// Orders that change the network.
+impl<W: Wire> Pacer<W> {
+    /// Changes one direction from now on; false when there is no such link.
+    pub fn set_profile(&mut self, id: DirectionId, profile: Profile) -> bool {
+        let Some(link) = self.plan.links.get_mut(id.link.0 as usize) else { return false };
+        link.profiles[id.way as usize] = profile.clone();
+        let now = self.clocks.floor((self.read)());
+        self.network.set_profile(id, profile, now);
+        if let Some(own) = self.clocks.own() {
+            own.rewire(&self.plan);
+        }
+        true
+    }
+
+    /// Gives a port a new wire, as when its tap was made anew; false when there is no such port.
+    pub fn rewire(&mut self, id: PortId, wire: W, mtu: u32) -> bool {
+        let port = self.ports.get_mut(id.0 as usize);
+        port.map(|port| port.rewire(wire, mtu)).is_some()
+    }
+}
