@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chronotap::{
+    histogram::Histogram,
     observation::{DirectionObservation, Observation},
-    pacer,
     sim::{Drops, Endpoint, VirtualInstant},
 };
 
@@ -81,7 +81,7 @@ pub fn virtual_time(observation: &Observation) -> Duration {
     observation.at.map_or(Duration::ZERO, |at| at.saturating_since(VirtualInstant::ZERO))
 }
 
-fn lateness(lateness: &pacer::Lateness) -> Lateness {
+fn lateness(lateness: &Histogram) -> Lateness {
     let any = lateness.count() > 0;
     let known = |span: Duration| any.then(|| nanos(span));
     Lateness {
@@ -117,7 +117,7 @@ fn count(way: &mut Way, observed: &DirectionObservation, to: Endpoint, all: &Obs
     way.measured_delay_ns = counters.mean_transit().map(|transit| nanos(transit + released_late));
 }
 
-fn mean_lateness(lateness: &pacer::Lateness) -> Duration {
+fn mean_lateness(lateness: &Histogram) -> Duration {
     let count = lateness.count().max(1);
     Duration::from_nanos(nanos(lateness.sum()) / count)
 }
