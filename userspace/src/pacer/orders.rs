@@ -53,19 +53,20 @@ impl<W: Wire> Pacer<W> {
         }
     }
 
-    /// The guest has been stopped, and its clock at `at`: what it sent until then is taken in.
+    /// The guest has been stopped, and its clock at `at`: what it sent until then is taken in, as
+    /// sent no later than that.
     pub fn hold(&mut self, guest: GuestId, at: VirtualInstant) {
-        self.take_in_of(guest);
         if let Some(own) = self.clocks.own() {
             own.hold(guest, at);
+            self.take_in_of(guest);
         }
     }
 
     /// The guest is gone for good.
     pub fn retire(&mut self, guest: GuestId) {
-        self.take_in_of(guest);
         if let Some(own) = self.clocks.own() {
             own.retire(guest);
+            self.take_in_of(guest);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The pacer over lists instead of sockets: what passes do, without a kernel.
 
+mod own;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
