@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use chronotap::sim::{Loss, PortId, Probability, QueueLimit, Rate, Way};
-use vmctl::scenario::{Boot, LinkChange, OnExit, Overload, PING_FRAME, Scenario, limits};
+use vmctl::scenario::{
+    Boot, LinkChange, OnExit, Overload, PING_FRAME, Scenario, TimeSettings, limits,
+};
 
 fn accept(text: &str) -> Scenario {
     match Scenario::parse(text, Path::new("/labs/test.toml")) {
@@ -39,8 +41,8 @@ fn the_smallest_lab_has_sane_defaults() {
     let scenario = accept("[node.alice]");
     assert_eq!(scenario.name.as_str(), "test", "named after the file");
     assert_eq!(scenario.metrics.to_string(), "127.0.0.1:9464");
-    assert_eq!(scenario.time.tolerance, Duration::from_millis(2));
-    assert_eq!(scenario.time.overload, Overload::Pause);
+    let tolerance = Duration::from_millis(2);
+    assert_eq!(scenario.time, TimeSettings::Realtime { tolerance, overload: Overload::Pause });
     let alice = &scenario.guests[0];
     assert_eq!((alice.boot.clone(), alice.on_exit), (Boot::BuiltIn, OnExit::Continue));
     assert!(alice.nics.is_empty());

@@ -31,7 +31,7 @@ use crate::{
     metrics::{self, Names},
     parts::{Part, Parts},
     qemu::{Acceleration, Binary, Images, Launch, RunAs, spawn},
-    scenario::{Overload, Scenario},
+    scenario::{Overload, Scenario, TimeSettings},
 };
 
 /// QEMUs that start at once. Each needs a core for a moment, and all of them together would make
@@ -103,9 +103,9 @@ fn govern(
     plane: &datapath::Datapath,
     events: mpsc::Receiver<datapath::Event>,
 ) -> Synchronizer {
-    let on_overload = match scenario.time.overload {
-        Overload::Pause => OnOverload::Pause,
-        Overload::Report => OnOverload::Report,
+    let on_overload = match scenario.time {
+        TimeSettings::Realtime { overload: Overload::Pause, .. } => OnOverload::Pause,
+        TimeSettings::Realtime { .. } | TimeSettings::Lockstep(_) => OnOverload::Report,
     };
     let (policy, handle) = Realtime::new(fleet.clone(), plane.clone(), events, on_overload);
     belongings.tasks.spawn(policy.run());
@@ -154,16 +154,18 @@ fn build_network(
     let settings: Vec<TapSettings> = tap_settings(scenario).collect();
     belongings.taps = block_in_place(|| netns.run(|| Tap::create_all(&settings)))?
         .map_err(crate::lab::LabError::from)?;
-    let ports = belongings.taps.iter().zip(&settings).map(|(tap, settings)| PortSettings {
+    let taps = belongings.taps.iter().zip(&settings).zip(scenario.owners());
+    let ports = taps.map(|((tap, settings), guest)| PortSettings {
         ifindex: tap.index(),
         name: tap.name().to_owned(),
         mtu: settings.mtu,
+        guest,
     });
     let settings = datapath::Settings {
         ports: ports.collect(),
         plan: scenario.plan(),
         object: means.programs.clone(),
-        tolerance: scenario.time.tolerance,
+        tolerance: scenario.time.tolerance(),
         memory: MemoryLimits::default(),
     };
     let (plane, events) = block_in_place(|| netns.run(|| datapath::start(settings)))??;
@@ -287,7 +289,7 @@ fn about(
     api::status::Lab {
         name: scenario.name.to_string(),
         topology: belongings.record.topology.clone(),
-        mode: scenario.time.mode.word().into(),
+        mode: scenario.time.mode().word().into(),
         seed: scenario.seed,
         daemon_pid: belongings.record.daemon.pid,
         version: env!("CARGO_PKG_VERSION").into(),

@@ -5,7 +5,10 @@ use super::{
     table::{table, text},
     text::{bytes, nanos, rate, share},
 };
-use crate::scenario::{Description, GuestDescription, LinkDescription, NicDescription};
+use crate::scenario::{
+    Description, GuestDescription, LinkDescription, LockstepDescription, NicDescription,
+    TimeDescription,
+};
 
 /// The plan as tables.
 pub fn render(plan: &Description) -> String {
@@ -22,14 +25,43 @@ fn heading(plan: &Description) -> String {
         names => names.join(", "),
     };
     format!(
-        "lab {}: {}, seed {}; when releases are later than {}: {}\n\
-         metrics: http://{}/metrics; switches: {switches}",
+        "lab {}: {}\nmetrics: http://{}/metrics; switches: {switches}",
         plan.name,
-        plan.mode,
-        plan.seed,
-        nanos(plan.tolerance_ns),
-        plan.overload,
+        time(plan),
         plan.metrics,
+    )
+}
+
+fn time(plan: &Description) -> String {
+    let seed = plan.seed;
+    match &plan.time {
+        TimeDescription::Realtime { tolerance_ns, overload } => {
+            let tolerance = nanos(*tolerance_ns);
+            format!("realtime, seed {seed}; when releases are later than {tolerance}: {overload}")
+        }
+        TimeDescription::Lockstep(lockstep) => {
+            format!("lockstep, seed {seed}; {}", windows(lockstep))
+        }
+    }
+}
+
+fn windows(lockstep: &LockstepDescription) -> String {
+    let quantum = nanos(lockstep.quantum_ns);
+    let chosen = if lockstep.quantum_auto { " (auto)" } else { "" };
+    let budget = nanos(lockstep.overrun_budget_ns);
+    let then = if lockstep.strict { "the lab ends" } else { "a warning" };
+    let lookahead = match &lockstep.lookahead {
+        Some(least) => {
+            format!("{} from {} to {}: {}", nanos(least.span_ns), least.from, least.to, least.path)
+        }
+        None => "unlimited, no two guests are connected".into(),
+    };
+    let parallel = lockstep.parallel.map_or("auto".into(), |guests| guests.to_string());
+    format!(
+        "windows of {quantum}{chosen}; when overrun by more than {budget}: {then}\n\
+         lookahead: {lookahead}\n\
+         guests at once: {parallel}; start: {}",
+        lockstep.start,
     )
 }
 

@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use chronotap::sim::Quantum;
+
 /// Guests in a lab.
 pub const GUESTS: usize = 64;
 /// Switches in a lab.
@@ -40,6 +42,13 @@ pub const MTU_DEFAULT: u32 = 1500;
 pub const TOLERANCE: RangeInclusive<u64> = 10_000..=10 * NANOS;
 /// Tolerance where the file says none.
 pub const TOLERANCE_DEFAULT: Duration = Duration::from_millis(2);
+/// Length of a window in ns.
+pub const QUANTUM: RangeInclusive<u64> =
+    Quantum::SHORTEST.as_nanos() as u64..=Quantum::LONGEST.as_nanos() as u64;
+/// Overrun budget in ns; the lookahead bounds it further.
+pub const OVERRUN_BUDGET: RangeInclusive<u64> = DELAY;
+/// Guests that run at once: more than a lab has.
+pub const PARALLEL: RangeInclusive<u64> = 1..=256;
 /// Memory where the file says none, in bytes.
 pub const MEMORY_DEFAULT: u64 = 256 << 20;
 

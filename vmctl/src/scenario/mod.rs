@@ -4,12 +4,13 @@
 //! every limit is kept, every NIC has a port number and a MAC address. It depends on the file's
 //! text and path alone; nothing here looks at the machine, so a file that is accepted on one
 //! machine is accepted on all.
-
 //!
 //! ```text
 //! check      topology → scenario, every mistake noted
 //! name, address, mac, limits
 //! fabric     who hears whom
+//! time       [time]
+//! lookahead  how far guests may run ahead of each other
 //! reach      expected round trips, /etc/hosts
 //! find       links by their label
 //! change     changes of a running link
@@ -19,7 +20,6 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use chronotap::sim::{Endpoint, LinkPlan, Plan, PortId, Profile, SwitchSettings};
 
@@ -33,21 +33,26 @@ mod describe;
 mod fabric;
 mod find;
 pub mod limits;
+mod lookahead;
 mod mac;
 mod name;
 mod reach;
+mod time;
 
 pub use address::{Ipv4Prefix, MacAddr, NotMac, NotPrefix};
 pub use change::{ChangeError, LinkChange};
 pub use describe::{
-    Description, GuestDescription, LinkDescription, NicDescription, PairDescription, WayDescription,
+    Description, GuestDescription, LinkDescription, LockstepDescription, LookaheadDescription,
+    NicDescription, PairDescription, TimeDescription, WayDescription,
 };
 pub use find::{FoundLink, NoSuchLink};
+pub use lookahead::{Hop, LookaheadError, Route};
 pub use name::{IfName, LabName, Misnamed, NodeName};
 pub use reach::PING_FRAME;
+pub use time::{Lockstep, Parallel, TimeSettings};
 
 // Words of a closed set mean what they say: as written is as checked.
-pub use crate::topology::{Mode, OnExit, Overload};
+pub use crate::topology::{Mode, OnExit, Overload, Start};
 
 /// A lab, as checked.
 #[derive(Clone, Debug)]
@@ -70,17 +75,6 @@ pub struct Scenario {
     pub warnings: Report,
     /// Who hears whom.
     fabric: Fabric,
-}
-
-/// `[time]`: how guests' time is governed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeSettings {
-    /// What holds the guests.
-    pub mode: Mode,
-    /// Lateness of releases beyond which the host counts as overloaded.
-    pub tolerance: Duration,
-    /// What happens then.
-    pub overload: Overload,
 }
 
 /// A virtual machine of the lab.
@@ -208,20 +202,24 @@ impl Scenario {
 
     /// The network to simulate.
     pub fn plan(&self) -> Plan {
-        let links = self.links.iter().map(|link| LinkPlan {
-            ends: link.ends.each_ref().map(|end| end.endpoint),
-            profiles: link.profiles.clone(),
-        });
-        Plan {
-            seed: self.seed,
-            ports: self.guests.iter().map(|guest| guest.nics.len() as u32).sum(),
-            switches: self.switches.iter().map(|switch| switch.settings.clone()).collect(),
-            links: links.collect(),
-        }
+        plan(self.seed, &self.guests, &self.switches, &self.links)
     }
 
     /// The guest called so.
     pub fn guest(&self, name: &str) -> Option<&Guest> {
         self.guests.iter().find(|guest| guest.name == *name)
+    }
+}
+
+fn plan(seed: u64, guests: &[Guest], switches: &[Switch], links: &[Link]) -> Plan {
+    let links = links.iter().map(|link| LinkPlan {
+        ends: link.ends.each_ref().map(|end| end.endpoint),
+        profiles: link.profiles.clone(),
+    });
+    Plan {
+        seed,
+        ports: guests.iter().map(|guest| guest.nics.len() as u32).sum(),
+        switches: switches.iter().map(|switch| switch.settings.clone()).collect(),
+        links: links.collect(),
     }
 }

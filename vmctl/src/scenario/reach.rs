@@ -61,13 +61,13 @@ impl Scenario {
 
     /// The best way to each guest that `guest` reaches, by name.
     fn ways<'s>(&'s self, guest: &'s Guest, octets: u32) -> BTreeMap<&'s str, Way<'s>> {
-        let owners = self.owners();
+        let nics = self.nics();
         let mut ways: BTreeMap<&str, Way<'_>> = BTreeMap::new();
         for own in &guest.nics {
             for (port, round_trip) in
                 self.fabric.reach(own.port, |link| self.round_trip(link, octets))
             {
-                let (owner, peer) = owners[port.0 as usize];
+                let (owner, peer) = nics[port.0 as usize];
                 let way = Way { round_trip, own, peer };
                 let best = ways.entry(owner.name.as_str()).or_insert(way);
                 if way.rank() < best.rank() {
@@ -80,7 +80,7 @@ impl Scenario {
     }
 
     /// The guest and NIC of each port; ports are dense, in this order.
-    fn owners(&self) -> Vec<(&Guest, &Nic)> {
+    fn nics(&self) -> Vec<(&Guest, &Nic)> {
         let guests = self.guests.iter();
         guests.flat_map(|guest| guest.nics.iter().map(move |nic| (guest, nic))).collect()
     }

@@ -66,6 +66,12 @@ fn read_time(table: &DeTable<'_>, found: &mut Diagnostics) -> Time {
         mode: time.value("mode"),
         tolerance: time.value("tolerance"),
         overload: time.value("overload"),
+        quantum: time.value("quantum"),
+        overrun_budget: time.value("overrun_budget"),
+        parallel: time.value("parallel"),
+        start: time.value("start"),
+        strict: time.value("strict"),
+        written: written(table),
     }
 }
 
@@ -107,9 +113,13 @@ fn read_node(name: Spanned<String>, table: &DeTable<'_>, found: &mut Diagnostics
     if let Some((table, _)) = node.table("interface", "[node.NAME.interface.eth0]") {
         interfaces = read_interfaces(table, node.found());
     }
-    let written = in_order(table).into_iter();
-    let written = written.map(|(key, _)| Spanned::new(key.span(), key.to_string())).collect();
-    Node { name, keys, interfaces, written }
+    Node { name, keys, interfaces, written: written(table) }
+}
+
+/// The keys of a table with their places.
+fn written(table: &DeTable<'_>) -> Vec<Spanned<String>> {
+    let keys = in_order(table).into_iter();
+    keys.map(|(key, _)| Spanned::new(key.span(), key.to_string())).collect()
 }
 
 fn read_node_keys(node: &mut Reader<'_, '_>) -> NodeKeys {

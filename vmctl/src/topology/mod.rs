@@ -28,7 +28,7 @@ mod written;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity, quote};
 pub use report::Report;
 pub use source::Source;
-pub use value::{Kind, Loss, Mode, OnExit, Overload};
+pub use value::{Choice, Kind, Loss, Mode, OnExit, Overload, Start};
 pub use written::{Interface, Link, LinkKeys, Metrics, Node, NodeKeys, Time, Topology};
 
 pub(crate) use value::parse_bursts;

@@ -28,7 +28,25 @@ pub const FILE: Table = Table {
 };
 
 /// How time is governed.
-pub const TIME: Table = Table { header: "[time]", keys: &["mode", "tolerance", "overload"] };
+pub const TIME: Table = Table {
+    header: "[time]",
+    keys: &[
+        "mode",
+        "tolerance",
+        "overload",
+        "quantum",
+        "overrun_budget",
+        "parallel",
+        "start",
+        "strict",
+    ],
+};
+
+/// Keys of `[time]` that only mode `realtime` has.
+pub const ONLY_REALTIME: &[&str] = &["tolerance", "overload"];
+
+/// Keys of `[time]` that only mode `lockstep` has.
+pub const ONLY_LOCKSTEP: &[&str] = &["quantum", "overrun_budget", "parallel", "start", "strict"];
 
 /// Where metrics are served.
 pub const METRICS: Table = Table { header: "[metrics]", keys: &["listen"] };

@@ -51,6 +51,8 @@ pub enum Mode {
     /// Nothing but an overload pause: guests run on the host's time.
     #[default]
     Realtime,
+    /// Windows of virtual time: guests take turns, and none runs ahead of what another can send.
+    Lockstep,
 }
 
 impl Mode {
@@ -58,6 +60,27 @@ impl Mode {
     pub fn word(self) -> &'static str {
         match self {
             Self::Realtime => "realtime",
+            Self::Lockstep => "lockstep",
+        }
+    }
+}
+
+/// `time.start`: from when on guests are in lockstep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// They boot as in `realtime`, and enter lockstep together when all are ready.
+    #[default]
+    AfterBoot,
+    /// From their first instruction.
+    PowerOn,
+}
+
+impl Start {
+    /// The word for it, in files and in what is printed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::AfterBoot => "after-boot",
+            Self::PowerOn => "power-on",
         }
     }
 }
@@ -70,6 +93,16 @@ pub enum Overload {
     Pause,
     /// It is counted, nothing more.
     Report,
+}
+
+/// A value that vmctl can choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice<T> {
+    /// `"auto"`: vmctl chooses.
+    #[default]
+    Auto,
+    /// As written.
+    Given(T),
 }
 
 /// `on_exit`: what the end of a guest's QEMU means.
@@ -123,12 +156,16 @@ impl Word for Kind {
 }
 
 impl Word for Mode {
-    const WORDS: &'static [(&'static str, Self)] = &[("realtime", Self::Realtime)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("realtime", Self::Realtime), ("lockstep", Self::Lockstep)];
     const ABSENT: &'static [(&'static str, &'static str)] =
-        &[("lockstep", ONLY_REALTIME), ("exact", ONLY_REALTIME)];
+        &[("exact", "this version of vmctl knows \"realtime\" and \"lockstep\"")];
 }
 
-const ONLY_REALTIME: &str = "this version of vmctl knows one mode, `realtime`";
+impl Word for Start {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("after-boot", Self::AfterBoot), ("power-on", Self::PowerOn)];
+}
 
 impl Word for Overload {
     const WORDS: &'static [(&'static str, Self)] =
@@ -155,6 +192,19 @@ impl<W: Word> Value for W {
         let near = nearest(text, W::WORDS.iter().map(|(word, _)| *word));
         let help = near.map(|near| format!("did you mean \"{near}\"?"));
         Err(Refusal { label: format!("expected {choices}"), help })
+    }
+}
+
+impl<T: Value> Value for Choice<T> {
+    fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        if value.as_str().is_some_and(|text| text.trim() == "auto") {
+            return Ok(Self::Auto);
+        }
+        let given = T::read(value).map(Self::Given);
+        given.map_err(|refusal| Refusal {
+            help: refusal.help.or(Some("\"auto\" leaves the choice to vmctl".to_owned())),
+            ..refusal
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Kind, Loss, Mode, OnExit, Overload, Spanned};
+use super::{Choice, Kind, Loss, Mode, OnExit, Overload, Spanned, Start};
 use crate::units::{Delay, QueueSize, RateLimit, Ratio, Size};
 
 /// A topology file as written.
@@ -37,6 +37,18 @@ pub struct Time {
     pub tolerance: Option<Spanned<Delay>>,
     /// What happens then.
     pub overload: Option<Spanned<Overload>>,
+    /// Length of a window.
+    pub quantum: Option<Spanned<Choice<Delay>>>,
+    /// By how much guests may overrun a window's end.
+    pub overrun_budget: Option<Spanned<Delay>>,
+    /// How many guests run at once.
+    pub parallel: Option<Spanned<Choice<u64>>>,
+    /// From when on guests are in lockstep.
+    pub start: Option<Spanned<Start>>,
+    /// Whether the lab ends when a guest overruns the budget.
+    pub strict: Option<Spanned<bool>>,
+    /// The keys it has, with their places: some belong to one mode only.
+    pub written: Vec<Spanned<String>>,
 }
 
 /// `[metrics]`.

@@ -12,15 +12,18 @@ use crate::topology::{Diagnostic, Diagnostics, Kind, Report, Spanned, Topology};
 mod addresses;
 mod interfaces;
 mod links;
+mod lookahead;
 mod loops;
 mod nodes;
 pub(super) mod profiles;
 mod settings;
+mod time;
 mod wiring;
 
 /// Checks a topology that was read from `path`. Returns `None` if any error was noted.
 pub(super) fn check(topology: &Topology, path: &Path, found: &mut Diagnostics) -> Option<Scenario> {
     let settings = settings::check(topology, path, found);
+    time::check(&topology.time, found);
     if !counts(topology, found) {
         return None;
     }
@@ -34,10 +37,11 @@ pub(super) fn check(topology: &Topology, path: &Path, found: &mut Diagnostics) -
     let fabric = Fabric::new(&wired.links, wired.switches.len());
     addresses::assign(topology, &mut wired, &fabric, found);
     wiring::warn(topology, &wired, &fabric, found);
+    let time = time::settle(topology, &wired, found)?;
     (found.errors() == 0).then(|| Scenario {
         name: settings.name,
         seed: settings.seed,
-        time: settings.time,
+        time,
         metrics: settings.metrics,
         guests: wired.guests,
         switches: wired.switches,

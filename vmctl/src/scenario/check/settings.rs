@@ -1,12 +1,10 @@
-//! What concerns the lab as a whole: version, name, seed, time, metrics.
+//! What concerns the lab as a whole: version, name, seed, metrics.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use super::super::{LabName, TimeSettings, limits};
-use super::profiles::in_range;
-use crate::topology::{self, Diagnostic, Diagnostics, Spanned, Topology};
-use crate::units::Delay;
+use super::super::LabName;
+use crate::topology::{Diagnostic, Diagnostics, Spanned, Topology};
 
 /// The only version of the format so far.
 const VERSION: u64 = 1;
@@ -17,7 +15,6 @@ const METRICS_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHO
 pub(super) struct Settings {
     pub name: LabName,
     pub seed: u64,
-    pub time: TimeSettings,
     pub metrics: SocketAddr,
 }
 
@@ -31,10 +28,9 @@ pub(super) fn check(topology: &Topology, path: &Path, found: &mut Diagnostics) -
         Some(name) => given_name(name, found),
         None => name_of_file(path, found),
     };
-    let time = time(&topology.time, found);
     let metrics = metrics(topology.metrics.listen.as_ref(), found);
     let seed = topology.seed.as_ref().map_or(SEED_DEFAULT, |seed| *seed.get_ref());
-    Some(Settings { name: name?, seed, time, metrics: metrics? })
+    Some(Settings { name: name?, seed, metrics: metrics? })
 }
 
 fn given_name(name: &Spanned<String>, found: &mut Diagnostics) -> Option<LabName> {
@@ -55,17 +51,6 @@ fn name_of_file(path: &Path, found: &mut Diagnostics) -> Option<LabName> {
         found.push(Diagnostic::error(title).help("add `name = \"lab\"` at the top"));
     }
     checked.ok()
-}
-
-fn time(written: &topology::Time, found: &mut Diagnostics) -> TimeSettings {
-    let tolerance = written.tolerance.as_ref();
-    in_range("tolerance", tolerance, &limits::TOLERANCE, Delay::as_nanos, Delay::from_nanos, found);
-    TimeSettings {
-        mode: written.mode.as_ref().map(Spanned::get_ref).copied().unwrap_or_default(),
-        tolerance: tolerance
-            .map_or(limits::TOLERANCE_DEFAULT, |tolerance| (*tolerance.get_ref()).into()),
-        overload: written.overload.as_ref().map(Spanned::get_ref).copied().unwrap_or_default(),
-    }
 }
 
 fn metrics(listen: Option<&Spanned<String>>, found: &mut Diagnostics) -> Option<SocketAddr> {

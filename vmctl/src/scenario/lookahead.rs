@@ -1,0 +1,188 @@
+//! How far guests may run ahead of each other, and between whom it is decided.
+
+use std::fmt;
+use std::time::Duration;
+
+use chronotap::sim::{
+    DirectionId, GuestId, LeastPath, LinkId, Lookahead, Paths, Plan, Profile, Quantum,
+};
+
+use super::{End, Guest, Link, NodeName, Scenario};
+use crate::units::Delay;
+
+/// The path between two guests that takes the least time, in the words of the file. Displays as
+/// `alice:eth0 → hub → bob:eth0`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The links along it, in order; at least one.
+    pub hops: Vec<Hop>,
+    /// How long a frame takes at the least.
+    pub delay: Duration,
+}
+
+/// One link of a route, in the direction of the route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The link and the way along it.
+    pub direction: DirectionId,
+    /// Where it starts.
+    pub from: End,
+    /// Where it ends.
+    pub to: End,
+    /// How long a frame takes at the least.
+    pub delay: Duration,
+}
+
+/// Most places of a route that are shown.
+const SHOWN: usize = 8;
+
+impl Route {
+    pub(super) fn new(path: &LeastPath, links: &[Link]) -> Self {
+        let hop = |&direction: &DirectionId| {
+            let link = &links[direction.link.0 as usize];
+            let (way, [a, b]) = (direction.way as usize, link.ends.clone());
+            let (from, to) = if way == 0 { (a, b) } else { (b, a) };
+            Hop { direction, from, to, delay: link.profiles[way].least_delay() }
+        };
+        Self { hops: path.directions.iter().map(hop).collect(), delay: path.delay }
+    }
+
+    /// The guest where it starts.
+    pub fn from(&self) -> &NodeName {
+        &self.hops[0].from.node
+    }
+
+    /// The guest where it ends.
+    pub fn to(&self) -> &NodeName {
+        &self.hops[self.hops.len() - 1].to.node
+    }
+
+    /// The delays that add up, such as `1ms + 3ms`.
+    pub fn sum(&self) -> String {
+        let delays = self.hops.iter().map(|hop| Delay::from(hop.delay).to_string());
+        shortened(delays.collect()).join(" + ")
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut places = vec![self.hops[0].from.to_string()];
+        places.extend(self.hops.iter().map(|hop| hop.to.node.to_string()));
+        if let (Some(last), Some(hop)) = (places.last_mut(), self.hops.last()) {
+            *last = hop.to.to_string();
+        }
+        f.write_str(&shortened(places).join(" → "))
+    }
+}
+
+/// Leaves out the middle of what nobody would read.
+fn shortened(mut parts: Vec<String>) -> Vec<String> {
+    if parts.len() > SHOWN {
+        let left_out = parts.len() - SHOWN + 1;
+        let start = SHOWN / 2;
+        parts.splice(start..start + left_out, [format!("({left_out} more)")]);
+    }
+    parts
+}
+
+/// A change of a link after which guests could not run in the windows that the file asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookaheadError {
+    /// Label of the link that was to change.
+    pub link: String,
+    /// The path that would be too short.
+    pub route: Route,
+    /// How long it must be.
+    pub required: Duration,
+    /// The least delay of the link that would do, the rest of the change aside.
+    pub least: Duration,
+}
+
+impl std::error::Error for LookaheadError {}
+
+impl fmt::Display for LookaheadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { link, route, .. } = self;
+        let [delay, required, least] =
+            [route.delay, self.required, self.least].map(|span| Delay::from(span).to_string());
+        let (from, to, sum) = (route.from(), route.to(), route.sum());
+        write!(f, "a frame from `{from}` would reach `{to}` after {delay} ({route}: {sum}), ")?;
+        write!(f, "but the windows of this lab need {required} between any two guests: ")?;
+        write!(f, "`{link}` needs a delay of at least {least}")
+    }
+}
+
+impl Scenario {
+    /// The guest of each port; an id is an index into [`Scenario::guests`].
+    pub fn owners(&self) -> Vec<GuestId> {
+        owners(&self.guests)
+    }
+
+    /// The least delays between guests, and from guests to switches.
+    pub fn paths(&self) -> Paths {
+        Paths::new(&self.plan(), &self.owners())
+    }
+
+    /// How far guests may run ahead of each other.
+    pub fn lookahead(&self) -> Lookahead {
+        Lookahead::of(self.paths().least())
+    }
+
+    /// The path that decides it; none if no two guests are connected.
+    pub fn least_route(&self) -> Option<Route> {
+        self.paths().least().map(|path| Route::new(path, &self.links))
+    }
+
+    /// The quantum that holds once `link` has `profiles`: chosen anew, or as given if it still
+    /// fits. None in a mode without windows.
+    ///
+    /// # Errors
+    /// If what the file gives does not fit any more, or guests could run in no window at all.
+    pub fn quantum_after(
+        &self,
+        link: LinkId,
+        profiles: &[Profile; 2],
+    ) -> Result<Option<Quantum>, Box<LookaheadError>> {
+        let Some(lockstep) = self.time.lockstep() else { return Ok(None) };
+        let mut plan = self.plan();
+        profiles.clone_into(&mut plan.links[link.0 as usize].profiles);
+        let paths = Paths::new(&plan, &self.owners());
+        match (lockstep.quantum_for(&Lookahead::of(paths.least())), paths.least()) {
+            (Ok(quantum), _) => Ok(Some(quantum)),
+            // What is in force fits any lookahead where no two guests are connected.
+            (Err(_), None) => Ok(Some(lockstep.quantum)),
+            (Err(_), Some(path)) => {
+                let mut links = self.links.clone();
+                profiles.clone_into(&mut links[link.0 as usize].profiles);
+                let required = lockstep.required();
+                Err(Box::new(LookaheadError {
+                    link: links[link.0 as usize].label.clone(),
+                    route: Route::new(path, &links),
+                    required,
+                    least: self.least_delay(link, plan, required),
+                }))
+            }
+        }
+    }
+
+    /// The delay of `link` with which no path in `plan` is shorter than `required`. A path takes
+    /// a link once, so each way is raised once.
+    fn least_delay(&self, link: LinkId, mut plan: Plan, required: Duration) -> Duration {
+        let mut least = Duration::ZERO;
+        while let Some(path) = Paths::new(&plan, &self.owners()).least()
+            && let Some(missing) = required.checked_sub(path.delay).filter(|m| !m.is_zero())
+            && let Some(direction) = path.directions.iter().find(|way| way.link == link)
+        {
+            let profile = &mut plan.links[link.0 as usize].profiles[direction.way as usize];
+            profile.delay = profile.jitter + profile.least_delay() + missing;
+            least = least.max(profile.delay);
+        }
+        least
+    }
+}
+
+/// The guest of each port; ports are dense, in this order.
+pub(super) fn owners(guests: &[Guest]) -> Vec<GuestId> {
+    let guests = guests.iter().zip((0..).map(GuestId));
+    guests.flat_map(|(guest, id)| guest.nics.iter().map(move |_| id)).collect()
+}
