@@ -1,23 +1,26 @@
 //! The tool inside the built-in guest.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
+
+mod tool;
 
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use chronotap_guest::agent;
+use clap::Parser as _;
 
-const USAGE: &str = "usage: chronotap-guest agent";
+use tool::command_line::{Command, CommandLine};
 
 /// Pause after the host has gone, so that a host that comes and goes costs no CPU.
 const BREATH: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
-    if std::env::args().skip(1).ne(["agent".to_owned()]) {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
-    }
-    match run_agent() {
+    let result = match CommandLine::parse().command {
+        Command::Agent => run_agent().map_err(Into::into),
+        command => tool::run(&command),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("chronotap-guest: {error}");
