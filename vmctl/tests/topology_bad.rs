@@ -183,7 +183,13 @@ fn nearly_good() -> impl Strategy<Value = String> {
         header.prop_map(str::to_owned),
         (word, value).prop_map(|(word, value)| format!("{word} = {value}")),
     ];
-    prop::collection::vec(line, 0..24).prop_map(|lines| lines.join("\n"))
+    let time = prop_oneof![
+        Just(""),
+        Just("time = { mode = \"lockstep\" }\n"),
+        Just("time = { mode = \"lockstep\", quantum = \"10ms\", overrun_budget = \"1ms\" }\n"),
+    ];
+    (time, prop::collection::vec(line, 0..24))
+        .prop_map(|(time, lines)| time.to_owned() + &lines.join("\n"))
 }
 
 /// Judges it, and renders whatever is said.

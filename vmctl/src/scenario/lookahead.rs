@@ -57,10 +57,13 @@ impl Route {
         &self.hops[self.hops.len() - 1].to.node
     }
 
-    /// The delays that add up, such as `1ms + 3ms`.
-    pub fn sum(&self) -> String {
+    /// The path and, where several links add up, their delays: `a:eth0 → hub → b:eth0: 1ms + 3ms`.
+    pub fn with_delays(&self) -> String {
+        if self.hops.len() == 1 {
+            return self.to_string();
+        }
         let delays = self.hops.iter().map(|hop| Delay::from(hop.delay).to_string());
-        shortened(delays.collect()).join(" + ")
+        format!("{self}: {}", shortened(delays.collect()).join(" + "))
     }
 }
 
@@ -105,8 +108,8 @@ impl fmt::Display for LookaheadError {
         let Self { link, route, .. } = self;
         let [delay, required, least] =
             [route.delay, self.required, self.least].map(|span| Delay::from(span).to_string());
-        let (from, to, sum) = (route.from(), route.to(), route.sum());
-        write!(f, "a frame from `{from}` would reach `{to}` after {delay} ({route}: {sum}), ")?;
+        let (from, to, path) = (route.from(), route.to(), route.with_delays());
+        write!(f, "a frame from `{from}` would reach `{to}` after {delay} ({path}), ")?;
         write!(f, "but the windows of this lab need {required} between any two guests: ")?;
         write!(f, "`{link}` needs a delay of at least {least}")
     }

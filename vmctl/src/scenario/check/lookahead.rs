@@ -127,22 +127,27 @@ impl<'t> Windows<'t> {
     /// Warns of windows that work badly.
     pub fn warn(&self, quantum: Quantum, found: &mut Diagnostics) {
         let time = &self.topology.time;
-        let [span, budget] = [quantum.span(), quantum.budget()].map(Delay::from);
         let place = given(&time.quantum).map_or(self.mode(), |quantum| quantum.span());
+        let [span, budget] = [quantum.span(), quantum.budget()].map(Delay::from);
         if quantum.span() < CHEAP {
             let title = format!("windows of {span} cost more than they run");
-            let short = self.point_at_links(Diagnostic::warning(title).at(place, ""));
-            found.push(short.note(self.explanation()).help(
-                "stopping a guest and letting it go again takes about half a millisecond: give \
-                 links more delay",
-            ));
+            let label = "stopping a guest and letting it go again takes half a millisecond";
+            found.push(self.how_to_lengthen(Diagnostic::warning(title).at(place, label)));
         } else if quantum.budget() < Quantum::SHORTEST {
             let place = time.overrun_budget.as_ref().map_or(place, |budget| budget.span());
             let title = format!("an overrun budget of {budget} is hardly ever kept");
             let tight = self.point_at_links(Diagnostic::warning(title).at(place, ""));
-            let tight = tight.note(self.explanation());
-            found.push(tight.maybe_help(self.what_auto_does()));
+            found.push(tight.note(self.explanation()).maybe_help(self.what_auto_does()));
         }
+    }
+
+    fn how_to_lengthen(&self, short: Diagnostic) -> Diagnostic {
+        let auto = Quantum::auto(None, &self.lookahead).map(|quantum| quantum.span());
+        if auto.is_ok_and(|auto| auto >= CHEAP) {
+            return short.maybe_help(self.what_auto_does());
+        }
+        let short = self.point_at_links(short).note(self.explanation());
+        short.help("longer delays allow longer windows")
     }
 
     fn pair(&self) -> [String; 2] {
@@ -153,12 +158,11 @@ impl<'t> Windows<'t> {
     /// What the lookahead is, and by which path.
     fn explanation(&self) -> String {
         let Some(route) = &self.route else { return "no two guests are connected".to_owned() };
-        let (delay, sum) = (Delay::from(route.delay).to_string(), route.sum());
-        let (from, to) = (route.from(), route.to());
-        let sum = if sum == delay { String::new() } else { format!(": {sum}") };
+        let (from, to, delay) = (route.from(), route.to(), Delay::from(route.delay));
         format!(
             "the lookahead is the least time from guest to guest: {delay} from `{from}` to `{to}` \
-             ({route}{sum})"
+             ({})",
+            route.with_delays()
         )
     }
 
