@@ -16,14 +16,15 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::future::try_join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc;
 
 use super::rider::{Rider, Run};
 use super::windows::{self, GuestClock, Windows};
 use super::{
-    Desk, Guests, OnOverload, Realtime, Reins, Reply, Request, Synchronizer, SynchronizerError,
-    answer,
+    Desk, Guests, LinkChange, OnOverload, Realtime, Reins, Reply, Request, Synchronizer,
+    SynchronizerError, answer,
 };
 use crate::datapath::{Datapath, Event, host_now};
 use crate::sim::{GuestId, Quantum, VirtualInstant, Window};
@@ -75,9 +76,8 @@ impl<G: Guests + Reins> Lockstep<G> {
         self.free.halt().await?;
         let at = self.free.datapath.part().await?;
         let ids = (0..self.settings.guests).map(GuestId);
-        let seized = stream::iter(ids).map(|guest| self.seize(guest, at));
         // All at once: nothing of it depends on timing, for they stand still.
-        seized.buffered(self.settings.guests.max(1) as usize).try_collect().await
+        try_join_all(ids.map(|guest| self.seize(guest, at))).await
     }
 
     async fn seize(&self, id: GuestId, at: VirtualInstant) -> Result<Rider, SynchronizerError> {
@@ -117,7 +117,7 @@ impl<G: Guests + Reins> Course<G> {
         loop {
             while self.is_held() {
                 let Some(request) = self.desk.requests.recv().await else { return };
-                self.serve(request);
+                self.serve(request).await;
             }
             if let Err(error) = self.pass_window().await {
                 tracing::error!(%error, "no more windows: the guests stand still, or should");
@@ -125,7 +125,7 @@ impl<G: Guests + Reins> Course<G> {
             }
             loop {
                 match self.desk.requests.try_recv() {
-                    Ok(request) => self.serve(request),
+                    Ok(request) => self.serve(request).await,
                     Err(mpsc::error::TryRecvError::Empty) => break,
                     Err(mpsc::error::TryRecvError::Disconnected) => return,
                 }
@@ -138,8 +138,8 @@ impl<G: Guests + Reins> Course<G> {
         self.desk.is_paused() || self.riders.iter().all(|rider| rider.departed)
     }
 
-    /// Between two windows, with all guests stopped: nothing here takes time.
-    fn serve(&mut self, request: Request) {
+    /// Between two windows, with all guests stopped.
+    async fn serve(&mut self, request: Request) {
         match request {
             Request::Pause(reply) => {
                 self.interrupt();
@@ -157,15 +157,26 @@ impl<G: Guests + Reins> Course<G> {
                 self.advancing = Some((self.now + span, reply));
                 self.finish_advance();
             }
-            Request::SetQuantum(quantum, reply) => {
-                self.settings.quantum = quantum;
-                windows::write(&self.desk.windows, |windows| {
-                    windows.iter_mut().for_each(|windows| windows.quantum = quantum);
-                });
-                answer(reply, Ok(()));
+            Request::Relink(quantum, changes, reply) => {
+                answer(reply, self.relink(quantum, changes).await);
             }
             Request::Enter(reply) => answer(reply, Ok(())),
         }
+    }
+
+    async fn relink(
+        &mut self,
+        quantum: Quantum,
+        changes: Vec<LinkChange>,
+    ) -> Result<(), SynchronizerError> {
+        for (direction, profile) in changes {
+            self.datapath.set_profile(direction, profile).await?;
+        }
+        self.settings.quantum = quantum;
+        windows::write(&self.desk.windows, |windows| {
+            windows.iter_mut().for_each(|windows| windows.quantum = quantum);
+        });
+        Ok(())
     }
 
     fn interrupt(&mut self) {
@@ -208,10 +219,19 @@ impl<G: Guests + Reins> Course<G> {
 
     async fn run_to(&mut self, end: VirtualInstant) -> Result<Vec<Run>, SynchronizerError> {
         let Self { guests, datapath, settings, riders, .. } = self;
-        let due = riders.iter_mut().filter(|rider| rider.is_due(end, settings.quantum));
-        let runs = stream::iter(due).map(|rider| rider.run_to(end, guests, datapath));
-        let runs = runs.buffer_unordered(settings.parallel.max(1) as usize);
-        runs.try_filter_map(async |run| Ok(run)).try_collect().await
+        let mut waiting = riders.iter_mut().filter(|rider| rider.is_due(end, settings.quantum));
+        let (mut running, mut runs) = (FuturesUnordered::new(), Vec::new());
+        loop {
+            while running.len() < settings.parallel.max(1) as usize
+                && let Some(rider) = waiting.next()
+            {
+                running.push(rider.run_to(end, guests, datapath));
+            }
+            match running.next().await {
+                Some(run) => runs.extend(run?),
+                None => return Ok(runs),
+            }
+        }
     }
 
     fn account(&self, runs: &[Run], wall: Duration) {

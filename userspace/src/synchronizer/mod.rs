@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::datapath::OrderError;
-use crate::sim::{Quantum, VirtualInstant};
+use crate::sim::{DirectionId, Profile, Quantum, VirtualInstant};
 pub use lockstep::{Lockstep, Settings};
 pub use realtime::Realtime;
 pub use reins::{ClockSource, Departed, Reins, Resumed, Stopped};
@@ -87,6 +87,9 @@ pub struct Tally {
     pub worst_overrun: Duration,
 }
 
+/// One direction of a link, and what it is to be like.
+pub type LinkChange = (DirectionId, Profile);
+
 type Reply<T> = oneshot::Sender<Result<T, SynchronizerError>>;
 
 enum Request {
@@ -96,7 +99,8 @@ enum Request {
     Advance(Duration, Reply<VirtualInstant>),
     /// Go over from running freely to windows.
     Enter(Reply<()>),
-    SetQuantum(Quantum, Reply<()>),
+    /// Change links between two windows, and how long windows are from then on.
+    Relink(Quantum, Vec<LinkChange>, Reply<()>),
 }
 
 /// A handle to the running synchronizer. It ends when the last handle is dropped.
@@ -144,12 +148,17 @@ impl Synchronizer {
         self.ask(Request::Enter).await
     }
 
-    /// Makes windows as long as `quantum` from the next one on.
+    /// Changes links between two windows, which are as long as `quantum` from then on: as the new
+    /// links allow.
     ///
     /// # Errors
-    /// The lab does not run in windows.
-    pub async fn set_quantum(&self, quantum: Quantum) -> Result<(), SynchronizerError> {
-        self.ask(|reply| Request::SetQuantum(quantum, reply)).await
+    /// The lab does not run in windows, or the data plane knows no such link.
+    pub async fn relink(
+        &self,
+        quantum: Quantum,
+        changes: Vec<LinkChange>,
+    ) -> Result<(), SynchronizerError> {
+        self.ask(|reply| Request::Relink(quantum, changes, reply)).await
     }
 
     /// What has been done so far.
