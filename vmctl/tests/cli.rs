@@ -61,7 +61,7 @@ fn json_error(output: &Output) -> serde_json::Value {
 #[test]
 fn every_command_teaches_by_example() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 15] = [
         &[],
         &["check"],
         &["up"],
@@ -72,6 +72,9 @@ fn every_command_teaches_by_example() {
         &["console"],
         &["pause"],
         &["resume"],
+        &["step"],
+        &["run"],
+        &["clock"],
         &["link", "show"],
         &["link", "set"],
     ];
@@ -87,7 +90,7 @@ fn every_command_teaches_by_example() {
 #[test]
 fn mistakes_on_the_command_line_end_with_2() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let mistakes: [&[&str]; 8] = [
+    let mistakes: [&[&str]; 15] = [
         &[],
         &["frobnicate"],
         &["exec", "alice"],
@@ -96,12 +99,29 @@ fn mistakes_on_the_command_line_end_with_2() {
         &["link", "set", "a:eth0-b:eth0", "10ms"],
         &["up", "--timeout", "soon"],
         &["status", "-o", "yaml"],
+        &["step", "10"],
+        &["step", "0ns"],
+        &["step", "8761h"],
+        &["step", "10m"],
+        &["run"],
+        &["run", "10s"],
+        &["run", "--for", "soon"],
     ];
     for mistake in mistakes {
         let output = run(dir.path(), mistake);
         assert_eq!(code(&output), 2, "{mistake:?}: {}", err(&output));
         assert!(out(&output).is_empty() && !err(&output).is_empty(), "{mistake:?}");
     }
+}
+
+#[test]
+fn spans_of_time_have_units_and_bounds() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let told = |span: &str| {
+        let error = json_error(&run(dir.path(), &["-o", "json", "step", span]));
+        error["message"].as_str().expect("a message").lines().next().unwrap_or_default().to_owned()
+    };
+    insta::assert_snapshot!(["10", "10m", "0s", "8761h"].map(told).join("\n"));
 }
 
 #[test]
@@ -117,9 +137,12 @@ fn programs_get_mistakes_as_json() {
 #[test]
 fn an_unknown_lab_ends_with_3() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 9] = [
         &["status"],
         &["pause"],
+        &["step"],
+        &["run", "--for", "1s"],
+        &["clock"],
         &["link", "show"],
         &["exec", "alice", "--", "true"],
         &["console", "alice"],

@@ -11,6 +11,8 @@
 //! | `GET /v1/links/LINK` | | [`Link`](status::Link) |
 //! | `PATCH /v1/links/LINK` | [`LinkChange`](link::LinkChange) | [`Link`](status::Link) |
 //! | `POST /v1/pause`, `POST /v1/resume` | | [`Barrier`](status::Barrier) |
+//! | `POST /v1/advance` | [`Advance`](time::Advance) | [`Advanced`](time::Advanced), when the time has passed |
+//! | `GET /v1/clock` | | [`Clock`](time::Clock) |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
 //! | `GET /v1/guests/NODE/exec` | WebSocket | [`channel`] |
 //! | `GET /v1/guests/NODE/console` | WebSocket | [`channel`] |
@@ -22,6 +24,7 @@ pub mod failure;
 pub mod link;
 pub mod progress;
 pub mod status;
+pub mod time;
 
 /// The largest request body that the daemon reads, in bytes; every body of this API is far smaller.
 pub const BODY_LIMIT: usize = 64 * 1024;

@@ -23,7 +23,8 @@ pub enum Progress {
     },
     /// The lab runs and answers on its control socket.
     Ready,
-    /// The lab could not be brought up; everything is undone.
+    /// The lab could not be brought up, or came to an end that it was not to come to; everything is
+    /// undone.
     Failed(Failure),
     /// The lab is going down.
     Stopping(String),

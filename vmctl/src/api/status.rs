@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::time::Windows;
+
 /// What a lab is; constant while it lives. Answer of `GET /v1/lab`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Lab {
@@ -11,7 +13,7 @@ pub struct Lab {
     pub name: String,
     /// The file that it was made from.
     pub topology: PathBuf,
-    /// `realtime`.
+    /// `realtime` or `lockstep`.
     pub mode: String,
     /// Seed of all of its randomness.
     pub seed: u64,
@@ -50,6 +52,9 @@ pub struct Status {
     pub state: LabState,
     /// Virtual and wall time.
     pub time: Time,
+    /// What windows were like; absent where, or while, the lab does not run in windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Windows>,
     /// How late frames were released.
     pub lateness: Lateness,
     /// Frames between their sender and their receiver now.
@@ -268,8 +273,9 @@ pub struct Event {
 pub struct Barrier {
     /// What the lab is doing now.
     pub state: LabState,
-    /// Time between the first and the last guest's stop or start, as seen from the daemon; absent
-    /// when the lab was in this state already.
+    /// Time between the first and the last guest's stop or start, as seen from the daemon; where
+    /// the lab runs in windows, how far apart the guests' clocks are. Absent when the lab was in
+    /// this state already.
     pub skew_ns: Option<u64>,
     /// Virtual time at this moment, in seconds.
     pub virtual_seconds: f64,

@@ -4,6 +4,7 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Subcommand};
 
+use super::span;
 use crate::api::link::Direction;
 
 /// What `vmctl` can do.
@@ -80,12 +81,48 @@ that a guest ever wrote to it is in console.log in the lab's state directory, up
 Examples:
   vmctl pause && vmctl status && vmctl resume
 
-Frames in flight wait with the guests: to the lab, the pause does not exist. `vmctl exec` waits too.")]
+Frames in flight wait with the guests: to the lab, the pause does not exist. `vmctl exec` waits too.
+In lockstep the lab stands still at the end of the window that is under way.")]
     Pause,
 
     /// Let all guests and virtual time go on
-    #[command(after_help = "Examples:\n  vmctl resume")]
+    #[command(after_help = "\
+Examples:
+  vmctl resume
+
+In lockstep the next window begins where the last one ended.")]
     Resume,
+
+    /// Let a span of virtual time pass, then hold
+    #[command(after_help = "\
+Examples:
+  vmctl step              one window in lockstep, else 10ms
+  vmctl step 250us
+  vmctl step 1s -o json | jq .delivered_frames
+
+A lab that runs is paused first. Frames in flight stay in flight. In lockstep exactly that much
+passes; in realtime guests stop within some milliseconds after it. `vmctl resume` goes on.")]
+    Step(Step),
+
+    /// Let virtual time pass for so long, show how it goes, then hold
+    #[command(after_help = "\
+Examples:
+  vmctl run --for 10s
+  vmctl run --for 500ms -o json | jq .windows.overrun
+
+As `vmctl step`, for longer. Ctrl-C pauses the lab where it is and says where that is.")]
+    Run(Run),
+
+    /// Show virtual time beside wall time, and every guest's own clock
+    #[command(after_help = "\
+Examples:
+  vmctl clock
+  vmctl clock -o json | jq '.guests[] | {name, offset_ns}'
+
+Guests' clocks are read in lockstep only, from outside, whenever a guest is stopped: from its HPET
+(10 ns a tick) or its ACPI timer (279 ns a tick). An estimate is reckoned from the times at which
+the guest was started and stopped. The offset is from the end of the last window.")]
+    Clock,
 
     /// Show or change links
     #[command(subcommand)]
@@ -152,6 +189,22 @@ pub struct Exec {
 pub struct Console {
     /// The guest
     pub node: String,
+}
+
+/// `vmctl step`.
+#[derive(Debug, Args)]
+pub struct Step {
+    /// Virtual time that is to pass, as in `10ms` or `250us` [default: one window; in realtime 10ms]
+    #[arg(value_parser = span::parse)]
+    pub duration: Option<Duration>,
+}
+
+/// `vmctl run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Virtual time that is to pass, as in `10s` or `250us`
+    #[arg(long = "for", value_name = "DURATION", value_parser = span::parse)]
+    pub span: Duration,
 }
 
 /// `vmctl link …`.

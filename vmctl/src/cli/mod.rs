@@ -4,6 +4,7 @@
 //! each command's `--help` ends with examples that work as they stand.
 
 mod commands;
+mod span;
 
 pub use commands::*;
 

@@ -18,14 +18,14 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Sends a request and returns the body of a successful answer; an answer that is none of ours or
-/// says no becomes a [`Failure`].
+/// says no becomes a [`Failure`], and so does silence.
 pub async fn request(
     stream: UnixStream,
     method: &str,
     path: &str,
     body: Vec<u8>,
 ) -> Result<Bytes, Failure> {
-    let exchange = exchange(stream, method, path, body);
+    let exchange = patient_request(stream, method, path, body);
     match tokio::time::timeout(ANSWER_WITHIN, exchange).await {
         Ok(answer) => answer,
         Err(_) => Err(Failure::timeout(format!("no answer to {method} {path} in 30 s"))
@@ -33,7 +33,8 @@ pub async fn request(
     }
 }
 
-async fn exchange(
+/// As [`request`], but waits for the answer for as long as the daemon holds the connection.
+pub async fn patient_request(
     stream: UnixStream,
     method: &str,
     path: &str,

@@ -13,6 +13,7 @@ use crate::api::{
     failure::{Failure, chain},
     link::LinkChange,
     status::{Barrier, Lab, Link, Status},
+    time::{Advance, Advanced, Clock},
 };
 
 /// A way to a lab's daemon. Opens one connection per request.
@@ -69,6 +70,21 @@ impl Client {
         self.call("POST", "/v1/resume", Vec::new()).await
     }
 
+    /// Lets a span of virtual time pass, and waits for that: as long as it takes, so somebody should
+    /// look at [`Client::clock`] meanwhile, which a daemon that hangs does not answer. Dropping
+    /// this does not end it.
+    pub async fn advance(&self, advance: Advance) -> Result<Advanced, Failure> {
+        let body = serde_json::to_vec(&advance).map_err(Failure::runtime)?;
+        let (method, path) = ("POST", "/v1/advance");
+        let answer = http::patient_request(self.connect().await?, method, path, body).await?;
+        parse(&answer, method, path)
+    }
+
+    /// What the lab's clocks show.
+    pub async fn clock(&self) -> Result<Clock, Failure> {
+        self.get("/v1/clock").await
+    }
+
     /// Asks the daemon to take the lab down; returns at once.
     pub async fn shutdown(&self) -> Result<(), Failure> {
         self.call("POST", "/v1/shutdown", Vec::new()).await
@@ -93,10 +109,7 @@ impl Client {
         T: DeserializeOwned,
     {
         let answer = http::request(self.connect().await?, method, path, body).await?;
-        serde_json::from_slice(&answer).map_err(|error| {
-            Failure::runtime(format!("the daemon's answer to {method} {path} is odd: {error}"))
-                .remedy("is it of another version? `vmctl down`, then `vmctl up` again")
-        })
+        parse(&answer, method, path)
     }
 
     async fn open(&self, path: &str) -> Result<Channels, Failure> {
@@ -124,6 +137,13 @@ impl Client {
                 .remedy(format!("clean up with `vmctl down {lab}`")),
         }
     }
+}
+
+fn parse<T: DeserializeOwned>(answer: &[u8], method: &str, path: &str) -> Result<T, Failure> {
+    serde_json::from_slice(answer).map_err(|error| {
+        Failure::runtime(format!("the daemon's answer to {method} {path} is odd: {error}"))
+            .remedy("is it of another version? `vmctl down`, then `vmctl up` again")
+    })
 }
 
 /// Percent-encodes everything but letters, digits and what node and link names are made of.

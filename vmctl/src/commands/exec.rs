@@ -3,7 +3,7 @@
 //! What the command ends with comes out of the socket, whatever becomes of what goes in: a quick
 //! command is over, and the socket closed, before its input has been sent.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, convert::Infallible, io};
 
 use bytes::Bytes;
 use tokio::{
@@ -16,9 +16,10 @@ use crate::{
     api::{
         channel::{Channel, ExecResult, MESSAGE_LIMIT, Outcome, Request, STDIN_WINDOW},
         failure::Failure,
+        status::LabState,
     },
     cli::Exec,
-    client::{Channels, FromGuest, ToGuest},
+    client::{Channels, Client, FromGuest, ToGuest},
     daemon::signals::Ending,
     output,
 };
@@ -42,7 +43,22 @@ pub async fn run(args: &Exec, lab: Option<&str>) -> Result<u8, Failure> {
     let client = target::find(lab)?;
     let mut channels = client.exec(&args.node).await?;
     channels.to_guest.open(request).await?;
-    relay(channels, tokio::io::stdin(), &mut ending, &args.node).await
+    let relayed = relay(channels, tokio::io::stdin(), &mut ending, &args.node);
+    tokio::select! {
+        code = relayed => code,
+        never = say_if_paused(&client) => match never {},
+    }
+}
+
+/// Tells whoever waits for a command why it does not start. Beside everything else, so that
+/// commands in labs that run do not wait for it.
+async fn say_if_paused(client: &Client) -> Infallible {
+    // Whether the daemon answers at all, the command itself will tell.
+    if client.clock().await.is_ok_and(|clock| clock.state == LabState::Paused) {
+        let lab = client.lab_name();
+        output::note(&format!("lab {lab} is paused; the command runs when it goes on"));
+    }
+    std::future::pending().await
 }
 
 fn too_long(bytes: usize) -> Failure {
@@ -167,7 +183,6 @@ mod tests {
     use tokio_tungstenite::{accept_async, tungstenite::Message};
 
     use super::*;
-    use crate::client::Client;
 
     /// A daemon whose guest's commands end with 7 at once; returns when it has hung up.
     async fn quick(listener: &UnixListener) {

@@ -1,6 +1,8 @@
 //! One file per command: what it does between the command line and the exit code.
 
+mod advance;
 mod check;
+mod clock;
 mod console;
 mod down;
 mod exec;
@@ -43,6 +45,9 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Console(args) => done(wait(console::run(&args.node, lab))),
         Command::Pause => done(wait(time::pause(lab, format))),
         Command::Resume => done(wait(time::resume(lab, format))),
+        Command::Step(args) => wait(advance::step(args.duration, lab, format)),
+        Command::Run(args) => wait(advance::run(args.span, lab, format)),
+        Command::Clock => done(wait(clock::run(lab, format))),
         Command::Link(args) => done(wait(link::run(&args, lab, format))),
     }
 }

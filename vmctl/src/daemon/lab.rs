@@ -1,5 +1,7 @@
 //! A running lab, as the control API, the metrics and the daemon's main loop share it.
 
+mod advance;
+
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard},
     time::{Duration, Instant},
@@ -9,7 +11,7 @@ use chronotap::{
     datapath::{Datapath, OrderError},
     observation::Observation,
     sim::DirectionId,
-    synchronizer::{Synchronizer, SynchronizerError},
+    synchronizer::{Synchronizer, SynchronizerError, Windows},
 };
 use tokio::sync::mpsc;
 
@@ -65,12 +67,17 @@ pub enum Phase {
 impl Lab {
     /// What it is doing.
     pub fn state(&self) -> LabState {
-        match *self.phase.lock().unwrap_or_else(PoisonError::into_inner) {
+        match self.phase() {
             Phase::Stopping => LabState::Stopping,
             _ if self.synchronizer.tally().paused => LabState::Paused,
             Phase::Booting => LabState::Booting,
             Phase::Up => LabState::Running,
         }
+    }
+
+    /// Its life, pauses aside.
+    pub fn phase(&self) -> Phase {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Enters another phase.
@@ -148,10 +155,12 @@ impl Lab {
 
     async fn barrier(&self, moved: bool) -> Result<Barrier, Failure> {
         let (observation, _) = self.observe().await?;
+        let windows = self.synchronizer.windows();
+        let skew = windows.as_ref().map_or_else(|| self.fleet.skew(), Windows::spread);
         Ok(Barrier {
             state: self.state(),
-            skew_ns: moved.then(|| super::describe::nanos(self.fleet.skew())),
-            virtual_seconds: super::status::virtual_time(&observation).as_secs_f64(),
+            skew_ns: moved.then(|| super::describe::nanos(skew)),
+            virtual_seconds: super::status::now(windows.as_ref(), &observation).as_secs_f64(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! The control API: HTTP on `control.sock`, which only the lab's owner can open.
 
-use std::sync::Arc;
+use std::{future::IntoFuture as _, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -14,9 +14,19 @@ use axum::{
 };
 use tokio::net::UnixListener;
 
-use super::{bounded::Bounded, console_socket, exec, lab::Lab, status};
+use super::{
+    bounded::Bounded,
+    console_socket, exec,
+    lab::Lab,
+    status::{self, Pace},
+};
 use crate::api::{
-    BODY_LIMIT, channel::MESSAGE_LIMIT, failure::Failure, link::LinkChange, status::Link,
+    BODY_LIMIT,
+    channel::MESSAGE_LIMIT,
+    failure::Failure,
+    link::LinkChange,
+    status::Link,
+    time::{Advance, Advanced},
 };
 
 /// Connections served at once, consoles and commands included; more wait in the socket's queue.
@@ -28,12 +38,21 @@ type Answer<T> = Result<Json<T>, Refusal>;
 /// Serves the API until it is dropped.
 pub async fn serve(listener: UnixListener, lab: Arc<Lab>) {
     let listener = Bounded::new(listener, CONNECTIONS);
-    if let Err(error) = axum::serve(listener, router(lab)).await {
-        tracing::error!(%error, "the control socket is no longer served");
+    let pace = Arc::new(Pace::default());
+    let router = router(lab.clone(), pace.clone());
+    tokio::select! {
+        Err(error) = axum::serve(listener, router).into_future() => {
+            tracing::error!(%error, "the control socket is no longer served");
+        }
+        () = pace.keep(&lab) => {}
     }
 }
 
-fn router(lab: Arc<Lab>) -> Router {
+fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
+    let clock = move |State(lab): Shared| {
+        let pace = pace.clone();
+        async move { answer(status::time::clock(&lab, &pace).await) }
+    };
     Router::new()
         .route("/v1/lab", get(async |State(lab): Shared| Json(lab.about.clone())))
         .route("/v1/status", get(async |State(lab): Shared| answer(status::status(&lab).await)))
@@ -41,6 +60,8 @@ fn router(lab: Arc<Lab>) -> Router {
         .route("/v1/links/{link}", get(link).merge(patch(change_link)))
         .route("/v1/pause", post(async |State(lab): Shared| answer(lab.pause().await)))
         .route("/v1/resume", post(async |State(lab): Shared| answer(lab.resume().await)))
+        .route("/v1/advance", post(advance))
+        .route("/v1/clock", get(clock))
         .route("/v1/shutdown", post(shutdown))
         .route("/v1/guests/{node}/exec", get(open_exec))
         .route("/v1/guests/{node}/console", get(open_console))
@@ -75,6 +96,10 @@ async fn one_link(lab: &Lab, index: usize) -> Answer<Link> {
     let (observation, _) = lab.observe().await?;
     let link = status::links(lab, &observation).into_iter().nth(index);
     link.map(Json).ok_or_else(|| Failure::runtime("the link is not observed").into())
+}
+
+async fn advance(State(lab): Shared, Body(advance): Body<Advance>) -> Answer<Advanced> {
+    answer(lab.advance(advance.span()?).await)
 }
 
 async fn shutdown(State(lab): Shared) -> impl IntoResponse {

@@ -1,26 +1,33 @@
 //! The lab's status out of one observation.
 
+mod pace;
+pub mod time;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use chronotap::{
     histogram::Histogram,
     observation::{DirectionObservation, Observation},
     sim::{Drops, Endpoint, VirtualInstant},
+    synchronizer::Windows,
 };
 
 use super::{
     describe::{self, nanos},
     lab::Lab,
     pairs,
+    seat::Seat,
 };
 use crate::{
     api::{
         failure::{Failure, chain},
-        status::{Lateness, Link, Status, Time, Way},
+        status::{Guest, Lateness, Link, Status, Time, Way},
+        time::Spans,
     },
     metrics::{ON_LINKS, Scrape, told},
     scenario,
 };
+pub use pace::Pace;
 
 /// Everything that `status` shows.
 ///
@@ -28,21 +35,24 @@ use crate::{
 /// When the data plane does not answer.
 pub async fn status(lab: &Lab) -> Result<Status, Failure> {
     let (observation, wall) = lab.observe().await?;
+    let windows = lab.synchronizer.windows();
     let tally = lab.synchronizer.tally();
     let kernel = lab.datapath.kernel_counters().map_err(|error| Failure::runtime(chain(&error)))?;
+    let between_turns = windows.is_some() && !tally.paused;
     Ok(Status {
         lab: lab.about.clone(),
         state: lab.state(),
         time: Time {
-            virtual_seconds: virtual_time(&observation).as_secs_f64(),
+            virtual_seconds: now(windows.as_ref(), &observation).as_secs_f64(),
             wall_seconds: wall.as_secs_f64(),
             user_pauses: tally.user_pauses,
             overload_pauses: tally.overload_pauses,
         },
+        windows: windows.as_ref().map(time::windows),
         lateness: lateness(&observation.lateness),
         in_flight: observation.in_flight,
         foreign: kernel.iter().map(|port| port.foreign).sum(),
-        guests: lab.seats.iter().map(|seat| seat.describe()).collect(),
+        guests: lab.seats.iter().map(|seat| guest(seat, between_turns)).collect(),
         links: links(lab, &observation),
         pairs: pairs::pairs(&lab.scenario()),
         first_pings: lab.first_pings.get().cloned().unwrap_or_default(),
@@ -63,6 +73,7 @@ pub fn links(lab: &Lab, observation: &Observation) -> Vec<Link> {
 /// When the data plane does not answer.
 pub async fn scrape(lab: &Lab) -> Result<Scrape, Failure> {
     let (observation, wall_time) = lab.observe().await?;
+    let windows = lab.synchronizer.windows();
     let tally = lab.synchronizer.tally();
     let kernel = lab.datapath.kernel_counters().map_err(|error| Failure::runtime(chain(&error)))?;
     Ok(Scrape {
@@ -70,8 +81,10 @@ pub async fn scrape(lab: &Lab) -> Result<Scrape, Failure> {
         kernel,
         user_pauses: tally.user_pauses,
         overload_pauses: tally.overload_pauses,
-        virtual_time: virtual_time(&observation),
+        virtual_time: now(windows.as_ref(), &observation),
         wall_time,
+        guests: lab.seats.iter().map(|seat| seat.name().to_owned()).collect(),
+        windows,
         observation: *observation,
     })
 }
@@ -81,15 +94,23 @@ pub fn virtual_time(observation: &Observation) -> Duration {
     observation.at.map_or(Duration::ZERO, |at| at.saturating_since(VirtualInstant::ZERO))
 }
 
+/// Virtual time as the lab's user counts it. In windows, the guests are at different instants, and
+/// it is where the last window ended.
+pub fn now(windows: Option<&Windows>, observation: &Observation) -> Duration {
+    let at = windows.map(|windows| windows.now.saturating_since(VirtualInstant::ZERO));
+    at.unwrap_or_else(|| virtual_time(observation))
+}
+
+/// One that merely waits for its turn in a window runs, as far as anyone is concerned.
+fn guest(seat: &Seat, between_turns: bool) -> Guest {
+    let mut guest = seat.describe();
+    guest.paused &= !between_turns;
+    guest
+}
+
 fn lateness(lateness: &Histogram) -> Lateness {
-    let any = lateness.count() > 0;
-    let known = |span: Duration| any.then(|| nanos(span));
-    Lateness {
-        frames: lateness.count(),
-        p50_ns: known(lateness.quantile(0.5)),
-        p99_ns: known(lateness.quantile(0.99)),
-        max_ns: known(lateness.max()),
-    }
+    let Spans { count: frames, p50_ns, p99_ns, max_ns } = time::spans(lateness);
+    Lateness { frames, p50_ns, p99_ns, max_ns }
 }
 
 fn measured(link: &scenario::Link, ways: &[DirectionObservation], all: &Observation) -> Link {

@@ -6,8 +6,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use chronotap::{
+    histogram::Histogram,
     observation::{Observation, PortObservation},
     sim::{DropReason, Drops, SwitchCounters},
+    synchronizer::Windows,
 };
 use chronotap_common::counter::PortCounters;
 use prometheus_client::{
@@ -18,6 +20,8 @@ use prometheus_client::{
     metrics::{MetricType, exemplar::Exemplar},
     registry::{Registry, Unit},
 };
+
+use super::windows;
 
 /// Reasons for which a port drops what its guest sends.
 const AT_INGRESS: [DropReason; 4] =
@@ -71,6 +75,10 @@ pub struct Scrape {
     pub virtual_time: Duration,
     /// Host time since virtual time began.
     pub wall_time: Duration,
+    /// Every guest.
+    pub guests: Vec<String>,
+    /// What windows were like, where the lab runs in windows.
+    pub windows: Option<Windows>,
 }
 
 impl Scrape {
@@ -96,7 +104,10 @@ impl Collector for Scrape {
         self.links(&mut encoder)?;
         self.switches(&mut encoder)?;
         self.lateness(&mut encoder)?;
-        self.time(&mut encoder)
+        self.time(&mut encoder)?;
+        self.windows
+            .as_ref()
+            .map_or(Ok(()), |windows| windows::encode(&mut encoder, windows, &self.guests))
     }
 }
 
@@ -190,21 +201,8 @@ impl Scrape {
     }
 
     fn lateness(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
-        let lateness = &self.observation.lateness;
         let help = "Time from a frame's due instant to its release";
-        encoder
-            .encode_descriptor(
-                "release_lateness",
-                help,
-                Some(&Unit::Seconds),
-                MetricType::Histogram,
-            )?
-            .encode_histogram::<NoLabelSet>(
-                lateness.sum().as_secs_f64(),
-                lateness.count(),
-                &buckets(lateness.cumulative()),
-                None,
-            )
+        histogram(encoder, "release_lateness", help, &self.observation.lateness)
     }
 
     fn time(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
@@ -233,7 +231,7 @@ impl Scrape {
     }
 }
 
-fn counter<'a>(
+pub(super) fn counter<'a>(
     encoder: &'a mut DescriptorEncoder,
     name: &'a str,
     help: &str,
@@ -246,7 +244,7 @@ fn put(family: &mut MetricEncoder, labels: &impl EncodeLabelSet, value: u64) -> 
     plain(&mut family.encode_family(labels)?, value)
 }
 
-fn plain(metric: &mut MetricEncoder, value: impl EncodeCounterValue) -> fmt::Result {
+pub(super) fn plain(metric: &mut MetricEncoder, value: impl EncodeCounterValue) -> fmt::Result {
     metric.encode_counter(&value, None::<&Exemplar<NoLabelSet, f64>>)
 }
 
@@ -261,6 +259,19 @@ fn reasons<const N: usize>(
         put(family, &labels, count)?;
     }
     Ok(())
+}
+
+/// Spans of time.
+pub(super) fn histogram(
+    encoder: &mut DescriptorEncoder,
+    name: &str,
+    help: &str,
+    spans: &Histogram,
+) -> fmt::Result {
+    let seconds = Some(&Unit::Seconds);
+    let mut metric = encoder.encode_descriptor(name, help, seconds, MetricType::Histogram)?;
+    let buckets = buckets(spans.cumulative());
+    metric.encode_histogram::<NoLabelSet>(spans.sum().as_secs_f64(), spans.count(), &buckets, None)
 }
 
 /// One bucket per power of two from about 1 µs to about 1 s, out of the finer histogram; counts are
@@ -309,6 +320,8 @@ mod tests {
             overload_pauses: 0,
             virtual_time: Duration::from_millis(1500),
             wall_time: Duration::from_secs(2),
+            guests: vec!["alice".into()],
+            windows: None,
         }
     }
 
@@ -317,5 +330,17 @@ mod tests {
         let text = scrape().render().expect("renders");
         let lines = text.lines().filter(|line| !line.ends_with(" 0"));
         insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn windows_come_on_top() {
+        let without = scrape().render().expect("renders");
+        let windows = windows::tests::two_windows();
+        let guests = vec!["alice".into(), "bob".into()];
+        let with = Scrape { windows: Some(windows), guests, ..scrape() }.render().expect("renders");
+        let own = with.lines().filter(|line| !without.contains(line));
+        // Histograms have the buckets of all others.
+        let short = own.filter(|line| !line.contains("_bucket{") || line.contains("+Inf"));
+        insta::assert_snapshot!(short.collect::<Vec<_>>().join("\n"));
     }
 }

@@ -10,6 +10,7 @@ pub mod progress;
 pub mod status;
 pub mod table;
 pub mod text;
+pub mod time;
 
 use std::{
     io::{self, Write as _},

@@ -1,4 +1,4 @@
-//! What `vmctl up` says while it works: a line per step, on standard error.
+//! What `vmctl up`, `step` and `run` say while they work: a line per step, on standard error.
 //!
 //! On a terminal the current step has a spinner; elsewhere each step is a plain line once.
 
@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::note;
 use crate::api::progress::Progress;
 
-/// The progress display of one `up`.
+/// The progress display of one command.
 #[derive(Debug)]
 pub struct Steps {
     bar: Option<ProgressBar>,
@@ -32,6 +32,13 @@ impl Steps {
                 self.step(answering(*ready, *of, waiting_for));
             }
             Progress::Ready | Progress::Failed(_) | Progress::Stopped => self.clear(),
+        }
+    }
+
+    /// Shows what changes all the time, which is for a terminal only.
+    pub fn tick(&self, text: String) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text);
         }
     }
 

@@ -5,6 +5,7 @@ use super::{
     links,
     table::{table, text},
     text::{bytes, nanos},
+    time,
 };
 use crate::api::status::{Event, FirstPing, Guest, Lateness, Status};
 
@@ -14,7 +15,7 @@ pub fn render(status: &Status) -> String {
     if !status.links.is_empty() {
         parts.push(links::overview(&status.links));
     }
-    parts.push(lateness(&status.lateness));
+    parts.push(punctuality(status));
     if !status.events.is_empty() {
         parts.push(events(&status.events));
     }
@@ -88,6 +89,12 @@ fn addresses(guest: &Guest) -> String {
     };
     let all: Vec<String> = guest.addresses.iter().map(one).collect();
     if all.is_empty() { "-".into() } else { all.join(", ") }
+}
+
+/// How far the lab was from what was asked.
+fn punctuality(status: &Status) -> String {
+    let windows = status.windows.as_ref().map(time::windows);
+    windows.into_iter().chain([lateness(&status.lateness)]).collect::<Vec<_>>().join("\n")
 }
 
 fn lateness(lateness: &Lateness) -> String {
