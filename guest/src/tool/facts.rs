@@ -135,19 +135,25 @@ fn trouble(record: &str) -> Option<String> {
     })
 }
 
-/// What Linux writes in kernel/time/clocksource.c, kernel/time/hrtimer.c, kernel/watchdog.c,
-/// kernel/rcu/tree_stall.h, kernel/hung_task.c and arch/x86/kernel/tsc*.c.
+/// What Linux writes in arch/x86/kernel/tsc*.c, kernel/time/hrtimer.c, kernel/watchdog.c and
+/// kernel/rcu/tree_stall.h.
+const TROUBLE: [&str; 8] = [
+    "TSC unstable",
+    "TSC warp",
+    "TSC found unstable",
+    "hrtimer: interrupt took",
+    "soft lockup",
+    "hard LOCKUP",
+    "detected stalls",
+    "self-detected stall",
+];
+
 fn is_trouble(message: &str) -> bool {
     let has = |part: &str| message.contains(part);
-    let clock = has("clocksource:") && ["unstable", "skew", "atchdog"].iter().any(|part| has(part));
-    clock
-        || ["TSC unstable", "TSC warp", "TSC found unstable", "hrtimer: interrupt took"]
-            .map(has)
-            .contains(&true)
-        || ["soft lockup", "hard LOCKUP", "detected stalls", "self-detected stall"]
-            .map(has)
-            .contains(&true)
-        || (has("blocked for more than") && has("seconds"))
+    // kernel/time/clocksource.c, kernel/hung_task.c
+    let clock = has("clocksource:") && ["unstable", "skew", "atchdog"].into_iter().any(has);
+    let hung = has("blocked for more than") && has("seconds");
+    clock || hung || TROUBLE.into_iter().any(has)
 }
 
 /// The facts for people.

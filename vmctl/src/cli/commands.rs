@@ -67,6 +67,18 @@ The exit code is the command's, 128 + n when signal n killed it. In a paused lab
 until the lab goes on.")]
     Exec(Exec),
 
+    /// Tell which clocks of a guest would leak, and what else the lab cannot carry
+    #[command(after_help = "\
+Examples:
+  vmctl doctor alice
+  vmctl doctor alice -o json | jq '.findings[] | select(.verdict == \"warning\")'
+
+Looks from inside, with the guest's chronotap-guest, and at QEMU's command line: clocksource, TSC,
+timer, RTC, the clock that lockstep reads, the kernel's command line and log, MTU and offloads of
+every NIC. Warnings say what leaks under this lab's accelerator and what to change. They are no
+failures: the exit code is 0 unless the guest could not be examined.")]
+    Doctor(Doctor),
+
     /// Attach this terminal to a guest's serial console
     #[command(after_help = "\
 Examples:
@@ -182,6 +194,13 @@ pub struct Exec {
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<String>,
+}
+
+/// `vmctl doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The guest
+    pub node: String,
 }
 
 /// `vmctl console`.

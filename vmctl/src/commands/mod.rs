@@ -3,7 +3,9 @@
 mod advance;
 mod check;
 mod clock;
+mod collect;
 mod console;
+pub mod doctor;
 mod down;
 mod exec;
 mod link;
@@ -42,6 +44,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
             output::print(format, &target::find(lab)?.status().await?, status::render)
         })),
         Command::Exec(args) => wait(exec::run(&args, lab)),
+        Command::Doctor(args) => done(wait(doctor::run(&args, lab, format))),
         Command::Console(args) => done(wait(console::run(&args.node, lab))),
         Command::Pause => done(wait(time::pause(lab, format))),
         Command::Resume => done(wait(time::resume(lab, format))),

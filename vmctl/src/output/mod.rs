@@ -4,6 +4,7 @@
 //! quietly instead of panicking it.
 
 pub mod check;
+pub mod doctor;
 pub mod labs;
 pub mod links;
 pub mod progress;
