@@ -1,6 +1,7 @@
 //! A running lab, as the control API, the metrics and the daemon's main loop share it.
 
 mod advance;
+mod links;
 
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard},
@@ -10,7 +11,6 @@ use std::{
 use chronotap::{
     datapath::{Datapath, OrderError},
     observation::Observation,
-    sim::DirectionId,
     synchronizer::{Synchronizer, SynchronizerError, Windows},
 };
 use tokio::sync::mpsc;
@@ -20,11 +20,10 @@ use crate::{
     api::{
         self,
         failure::{Failure, FailureKind},
-        link::{Direction, LinkChange},
         status::{Barrier, FirstPing, LabState},
     },
     metrics::Names,
-    scenario::{self, Scenario},
+    scenario::Scenario,
 };
 
 /// A lab that runs.
@@ -163,60 +162,6 @@ impl Lab {
             virtual_seconds: super::status::now(windows.as_ref(), &observation).as_secs_f64(),
         })
     }
-
-    /// Changes a link under traffic; returns its index.
-    ///
-    /// # Errors
-    /// Not found or usage; nothing has changed then.
-    pub async fn change_link(&self, name: &str, change: &LinkChange) -> Result<usize, Failure> {
-        let _one_at_a_time = self.changing.lock().await;
-        let found = self.find_link(name)?;
-        let pairs = change.set.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let parsed = scenario::LinkChange::parse(pairs).map_err(Failure::usage)?;
-        let ways = ways(change.direction, found.forward);
-        let index = found.id.0 as usize;
-        let profiles = {
-            let scenario = self.scenario();
-            parsed.apply(ways, &scenario.links[index].profiles).map_err(Failure::usage)?
-        };
-        for &way in ways {
-            let direction = DirectionId { link: found.id, way };
-            let profile = profiles[way as usize].clone();
-            self.datapath.set_profile(direction, profile).await.map_err(order_failed)?;
-        }
-        let label = {
-            let mut scenario = self.scenario.write().unwrap_or_else(PoisonError::into_inner);
-            scenario.links[index].profiles = profiles;
-            scenario.links[index].label.clone()
-        };
-        self.journal.record(format!("link {label} changed: {}", told(change)));
-        Ok(index)
-    }
-
-    /// A link by one of its names.
-    ///
-    /// # Errors
-    /// Not found, with what was probably meant.
-    pub fn find_link(&self, name: &str) -> Result<scenario::FoundLink, Failure> {
-        self.scenario().find_link(name).map_err(|unknown| {
-            Failure::not_found(unknown).remedy("`vmctl link show` lists all links")
-        })
-    }
-}
-
-/// The ways that `direction` means in a name whose forward way is `forward`.
-fn ways(direction: Direction, forward: chronotap::sim::Way) -> &'static [chronotap::sim::Way] {
-    use chronotap::sim::Way::{Backward, Forward};
-    match (direction, forward) {
-        (Direction::Both, _) => &[Forward, Backward],
-        (Direction::Forward, Forward) | (Direction::Backward, Backward) => &[Forward],
-        (Direction::Forward, Backward) | (Direction::Backward, Forward) => &[Backward],
-    }
-}
-
-fn told(change: &LinkChange) -> String {
-    let settings = change.set.iter().map(|(key, value)| format!("{key}={value}"));
-    settings.collect::<Vec<_>>().join(" ")
 }
 
 fn order_failed(error: OrderError) -> Failure {
