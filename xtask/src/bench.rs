@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::{ebpf, host, process};
+use crate::{build, ebpf, host, process};
 
 /// Measure this checkout on this machine.
 #[derive(Args)]
@@ -20,6 +20,8 @@ enum Bench {
     Datapath,
     /// The simulated network alone.
     Sim,
+    /// Windows of `lockstep` with real guests; needs root.
+    Windows,
 }
 
 impl Bench {
@@ -28,6 +30,7 @@ impl Bench {
         match self {
             Self::Datapath => ["chronotap-tests", "datapath"],
             Self::Sim => ["chronotap", "sim"],
+            Self::Windows => ["chronotap-tests", "windows"],
         }
     }
 }
@@ -37,11 +40,16 @@ impl Bench {
 /// # Errors
 /// If a part or a right is missing, or the benchmark fails.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    if arguments.name == Bench::Datapath {
-        ensure!(host::is_root(), "bench datapath makes taps and loads programs: run it as root");
-        ebpf::build()?;
+    let name = arguments.name;
+    if name != Bench::Sim {
+        ensure!(host::is_root(), "this benchmark makes taps and loads programs: run it as root");
     }
-    let [package, target] = arguments.name.target();
+    match name {
+        Bench::Datapath => drop(ebpf::build()?),
+        Bench::Windows => build::run()?,
+        Bench::Sim => {}
+    }
+    let [package, target] = name.target();
     let mut command = process::cargo();
     command.args(["bench", "--package", package, "--bench", target, "--"]).args(&arguments.rest);
     process::run(&mut command)
