@@ -46,6 +46,9 @@ const OFFLOADS: [&str; 12] = [
 ];
 /// The same, of UDP, known since QEMU 8.2.
 const UDP_OFFLOADS: [&str; 3] = ["host_uso", "guest_uso4", "guest_uso6"];
+/// Emulated processors wake QEMU's main loop as fast without event descriptors, and a machine with
+/// them takes twice as long to stop and to go on: they are taken out of its memory map and put back.
+const NO_EVENT_DESCRIPTORS: &str = ",ioeventfd=off";
 
 /// Numbers, in the QEMU process, of the descriptors that it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +119,7 @@ impl Machine<'_> {
         line.add("-chardev", format!("socket,id=console,fd={}", fds.console));
         line.add("-serial", "chardev:console");
         line.add("-chardev", format!("socket,id=exec,fd={}", fds.exec));
-        line.add("-device", "virtio-serial-pci,addr=1");
+        line.add("-device", format!("virtio-serial-pci,addr=1{}", self.notification()));
         line.add("-device", format!("virtserialport,id=exec,chardev=exec,name={PORT_NAME}"));
     }
 
@@ -132,7 +135,16 @@ impl Machine<'_> {
         for offload in OFFLOADS.iter().chain(udp) {
             card.push_str(&format!(",{offload}=off"));
         }
+        card.push_str(self.notification());
         line.add("-device", card);
+    }
+
+    /// How the guest's processors notify virtio devices.
+    fn notification(&self) -> &'static str {
+        match self.accel {
+            Accel::Tcg => NO_EVENT_DESCRIPTORS,
+            Accel::Kvm => "",
+        }
     }
 
     fn kernel(&self, fds: &Descriptors, line: &mut Line) {
