@@ -138,3 +138,80 @@ async fn look(client: &Client) -> Result<Clock, Failure> {
     sleep(LOOK).await;
     client.clock().await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::{
+        Json, Router,
+        http::StatusCode,
+        routing::{get, post},
+    };
+    use tokio::{net::UnixListener, sync::Semaphore};
+
+    use super::*;
+    use crate::api::status::{Barrier, LabState};
+
+    fn clock() -> Clock {
+        Clock {
+            state: LabState::Paused,
+            mode: "realtime".into(),
+            virtual_ns: 2_000_000_000,
+            wall_ns: 0,
+            ratio: None,
+            recent_ratio: None,
+            quantum_ns: None,
+            skew_ns: None,
+            guests: Vec::new(),
+        }
+    }
+
+    /// A daemon that takes up orders to advance so slowly that the first pause comes before them.
+    fn slow_daemon(pauses: Arc<Semaphore>) -> Router {
+        let barrier = Barrier { state: LabState::Paused, skew_ns: None, virtual_seconds: 2.0 };
+        let counted = pauses.clone();
+        let advance = async move || {
+            let _both = counted.acquire_many(2).await.expect("never closed");
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(Failure::runtime("paused")))
+        };
+        let pause = async move || {
+            pauses.add_permits(1);
+            Json(barrier.clone())
+        };
+        Router::new()
+            .route("/v1/advance", post(advance))
+            .route("/v1/pause", post(pause))
+            .route("/v1/clock", get(async || Json(clock())))
+    }
+
+    #[tokio::test]
+    async fn an_interrupt_that_overtakes_its_order_is_given_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("control.sock");
+        let listener = UnixListener::bind(&path).expect("bound");
+        let pauses = Arc::new(Semaphore::new(0));
+        let daemon = slow_daemon(pauses.clone());
+        let daemon = tokio::spawn(axum::serve(listener, daemon).into_future());
+        let client = Client::new("lab", path);
+        let passage = Passage::new(&client, clock(), Duration::from_secs(10));
+        let passing = pin!(client.advance(passage.asked));
+        let code = passage.hold(passing, 130, Format::Table).await;
+        assert_eq!(code.expect("the lab stands still"), 130);
+        assert_eq!(pauses.available_permits(), 2, "pauses until the lab obeyed");
+        daemon.abort();
+    }
+
+    #[test]
+    fn a_clock_that_is_missed_too_often_ends_the_wait() {
+        let client = Client::new("lab", "nowhere");
+        let mut passage = Passage::new(&client, clock(), Duration::from_secs(10));
+        let silent = || Err(Failure::timeout("silent"));
+        for _ in 0..2 {
+            (0..MISSES).for_each(|_| assert!(passage.progress(silent()).is_ok()));
+            assert!(passage.progress(Ok(clock())).is_ok(), "and starts anew");
+        }
+        (0..MISSES).for_each(|_| assert!(passage.progress(silent()).is_ok()));
+        assert_eq!(passage.progress(silent()), Err(Failure::timeout("silent")));
+    }
+}

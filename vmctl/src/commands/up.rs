@@ -112,7 +112,11 @@ impl Held {
             match progress {
                 Progress::Ready if !interrupted => {
                     ready = true;
-                    output::print(format, &client.status().await?, status::welcome)?;
+                    let status = match client.status().await {
+                        Ok(status) => status,
+                        Err(failure) => return Err(self.last_word().await.unwrap_or(failure)),
+                    };
+                    output::print(format, &status, status::welcome)?;
                     path::hint().iter().for_each(|hint| self.steps.say(hint));
                     target::hint(client.lab_name()).iter().for_each(|hint| self.steps.say(hint));
                     if detach {
@@ -126,6 +130,19 @@ impl Held {
                 Progress::Stopped if interrupted && !ready => return Ok(INTERRUPTED),
                 Progress::Stopped => return Ok(0),
                 _ => {}
+            }
+        }
+    }
+
+    /// Why a lab that was ready has not answered: it may be on its way down, of its own accord or
+    /// of ours now.
+    async fn last_word(&mut self) -> Option<Failure> {
+        self.leash = None;
+        loop {
+            let line = self.progress.next_line().await;
+            match self.read(line).ok()?? {
+                Progress::Failed(failure) => return Some(failure),
+                progress => self.steps.show(&progress),
             }
         }
     }

@@ -147,7 +147,13 @@ pub fn windows(windows: &Windows) -> String {
 
 fn spread(spans: &Spans) -> String {
     let all = [spans.p50_ns, spans.p99_ns, spans.max_ns];
-    all.map(|span| span.map_or_else(|| "-".into(), nanos)).join("/")
+    all.map(|span| span.map_or_else(|| "-".into(), |ns| nanos(rounded(ns)))).join("/")
+}
+
+/// To three digits: quantiles are not known any better.
+fn rounded(ns: u64) -> u64 {
+    let unit = 10_u64.pow(ns.checked_ilog10().unwrap_or(0).saturating_sub(2));
+    ns.saturating_add(unit / 2) / unit * unit
 }
 
 #[cfg(test)]
@@ -237,7 +243,7 @@ mod tests {
             wall_ns: 2_170_000_000,
             ratio: Some(0.7373),
             per_second: Some(92.166),
-            stop: spans(140_000),
+            stop: spans(786_431),
             read: spans(190_000),
             cont: spans(100_000),
             overrun: spans(20_000),
