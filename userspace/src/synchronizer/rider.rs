@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::SynchronizerError;
 use super::reins::{ClockSource, Departed, Reins, Stopped};
-use crate::datapath::Datapath;
+use crate::datapath::{Datapath, host_now};
 use crate::sim::{GuestId, Quantum, VirtualInstant};
 
 /// Time from the order to stop until the guest's clock stands still, before it has been seen.
@@ -38,6 +38,8 @@ pub(super) struct Run {
     pub(super) stopped: Stopped,
     /// How far past the window's end the guest got.
     pub(super) overrun: Duration,
+    /// How far behind its clock was what frames were released by: its start was misjudged.
+    pub(super) misjudged: Duration,
 }
 
 impl Rider {
@@ -66,6 +68,7 @@ impl Rider {
         datapath.run(self.guest, resumed.at)?;
         let until = resumed.at + span.saturating_sub(self.lead);
         datapath.alarm(until).await?;
+        let believed = self.clock + host_now().saturating_since(resumed.at);
         let stopped = match reins.stop(self.guest).await {
             Ok(stopped) => stopped,
             Err(Departed) => return self.depart(datapath),
@@ -76,7 +79,8 @@ impl Rider {
         datapath.hold(self.guest, self.clock)?;
         self.learn(end);
         let overrun = self.clock.saturating_since(end);
-        Ok(Some(Run { cont: resumed.cost, stopped, overrun }))
+        let misjudged = believed.saturating_since(self.clock);
+        Ok(Some(Run { cont: resumed.cost, stopped, overrun, misjudged }))
     }
 
     /// Moves the lead towards where stops come before the end as often as after it.

@@ -31,6 +31,9 @@ pub struct Windows {
     pub cont: Histogram,
     /// How far past the end of a window a guest ran.
     pub overrun: Histogram,
+    /// How far behind a guest's clock was what its frames were released by, so that they came that
+    /// much early: QEMU was held up between saying that the guest runs and letting it run.
+    pub misjudged: Histogram,
     /// How far apart the guests' clocks were at the end of a window.
     pub skew: Histogram,
     /// Runs that went past the window's end by more than the budget.
@@ -66,6 +69,7 @@ impl Windows {
             read: Histogram::default(),
             cont: Histogram::default(),
             overrun: Histogram::default(),
+            misjudged: Histogram::default(),
             skew: Histogram::default(),
             over_budget: 0,
             estimated: 0,
@@ -85,6 +89,7 @@ impl Windows {
         self.stop.record(run.stopped.stop_cost);
         self.read.record(run.stopped.read_cost);
         self.overrun.record(run.overrun);
+        self.misjudged.record(run.misjudged);
         self.over_budget += u64::from(run.overrun > self.quantum.budget());
         self.estimated += u64::from(run.stopped.source == ClockSource::Estimate);
     }
