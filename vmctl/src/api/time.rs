@@ -148,6 +148,9 @@ pub struct Windows {
     pub overrun: Spans,
     /// How far apart guests' clocks were at a window's end.
     pub skew: Spans,
+    /// How far behind a guest's clock was what its frames were released by, so that they came that
+    /// much early: its start was misjudged.
+    pub misjudged: Spans,
     /// Runs of a guest that overran the window by more than the budget.
     pub over_budget: u64,
     /// Clock readings that were estimates.

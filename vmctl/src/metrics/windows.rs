@@ -56,6 +56,8 @@ fn exactness(encoder: &mut DescriptorEncoder, windows: &Windows) -> fmt::Result 
     histogram(encoder, "overrun", help, &windows.overrun)?;
     let help = "Spread of the guests' clocks at the end of a window";
     histogram(encoder, "skew", help, &windows.skew)?;
+    let help = "Time by which frames came early, since a guest's start was misjudged";
+    histogram(encoder, "misjudged", help, &windows.misjudged)?;
     let help = "Runs of a guest that overran the window by more than the budget";
     plain(&mut counter(encoder, "overruns", help, None)?, windows.over_budget)?;
     let help = "Readings of guests' clocks that were estimates";
@@ -118,6 +120,7 @@ pub mod tests {
             cont: spans(&[100, 110]),
             overrun: spans(&[0, 2500]),
             skew: spans(&[40, 2500]),
+            misjudged: spans(&[0, 30]),
             over_budget: 1,
             estimated: 3,
             guests: vec![guest(false), guest(true)],

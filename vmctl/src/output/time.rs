@@ -127,7 +127,8 @@ pub fn windows(windows: &Windows) -> String {
     format!(
         "windows: {} of {}, {} at once{rates}\n\
          cost p50/p99/max: stop {}, read {}, cont {}\n\
-         overrun p50/p99/max: {}, {} over the budget of {}; skew: {}; estimated readings: {}",
+         overrun p50/p99/max: {}, {} over the budget of {}\n\
+         skew p50/p99/max: {}; starts misjudged by {}; estimated readings: {}",
         windows.completed,
         nanos(windows.quantum_ns),
         match windows.parallel {
@@ -141,6 +142,7 @@ pub fn windows(windows: &Windows) -> String {
         windows.over_budget,
         nanos(windows.budget_ns),
         spread(&windows.skew),
+        spread(&windows.misjudged),
         windows.estimated_readings,
     )
 }
@@ -248,6 +250,7 @@ mod tests {
             cont: spans(100_000),
             overrun: spans(20_000),
             skew: spans(60_000),
+            misjudged: spans(10_000),
             over_budget: 2,
             estimated_readings: 0,
         };
@@ -259,6 +262,7 @@ mod tests {
             per_second: None,
             overrun: none,
             skew: none,
+            misjudged: none,
             ..told.clone()
         };
         insta::assert_snapshot!([windows(&told), windows(&fresh)].join("\n---\n"));

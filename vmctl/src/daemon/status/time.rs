@@ -72,6 +72,7 @@ pub fn windows(windows: &Windows) -> time::Windows {
         cont: spans(&windows.cont),
         overrun: spans(&windows.overrun),
         skew: spans(&windows.skew),
+        misjudged: spans(&windows.misjudged),
         over_budget: windows.over_budget,
         estimated_readings: windows.estimated,
     }
