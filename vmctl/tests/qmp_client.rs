@@ -1,5 +1,6 @@
 //! The QMP client against a peer that is, in turn, well-behaved and everything but.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ const BRIEF: Limits = Limits { reply: Duration::from_secs(2), line: 1 << 16 };
 /// QEMU's side of a connection.
 struct Fake {
     lines: Lines<BufReader<OwnedReadHalf>>,
+    /// Commands that came on a line with others.
+    heard: VecDeque<Value>,
     writer: OwnedWriteHalf,
 }
 
@@ -32,10 +35,14 @@ impl Fake {
         self.writer.write_all(b"\n").await.expect("the client reads");
     }
 
-    /// The next command: its number and itself.
+    /// The next command: its number, `Null` if it has none, and itself.
     async fn hear(&mut self) -> (Value, Value) {
-        let line = self.lines.next_line().await.expect("readable").expect("a command");
-        let request: Value = serde_json::from_str(&line).expect("JSON");
+        while self.heard.is_empty() {
+            let line = self.lines.next_line().await.expect("readable").expect("a command");
+            let commands = serde_json::Deserializer::from_str(&line).into_iter();
+            self.heard.extend(commands.map(|command| command.expect("JSON")));
+        }
+        let request = self.heard.pop_front().expect("one that was heard");
         (request["id"].clone(), request)
     }
 
@@ -47,7 +54,8 @@ impl Fake {
 fn pair() -> (UnixStream, Fake) {
     let (ours, theirs) = UnixStream::pair().expect("socketpair");
     let (reader, writer) = theirs.into_split();
-    (ours, Fake { lines: BufReader::new(reader).lines(), writer })
+    let lines = BufReader::new(reader).lines();
+    (ours, Fake { lines, heard: VecDeque::new(), writer })
 }
 
 /// A client that has got through negotiation, and its peer.
@@ -57,6 +65,7 @@ async fn connected(limits: Limits) -> (Client, Fake) {
         fake.say(GREETING).await;
         let (id, request) = fake.hear().await;
         assert_eq!(request["execute"], "qmp_capabilities");
+        assert_eq!(request["arguments"], json!({ "enable": ["oob"] }));
         fake.answer(&id, &json!({})).await;
         fake
     };
@@ -197,7 +206,7 @@ async fn what_breaks_the_protocol_closes_the_connection_with_the_reason() {
     for (nonsense, reason) in cases {
         let (client, mut fake) = connected(PATIENT).await;
         let mut events = client.events();
-        let broken = meanwhile(client.stop(), async {
+        let broken = meanwhile(client.query_status(), async {
             fake.hear().await;
             fake.say(nonsense).await;
         });
@@ -238,12 +247,12 @@ async fn hanging_up_ends_what_waits_and_a_quit_that_was_heard() {
 #[tokio::test]
 async fn an_error_about_no_command_is_passed_over() {
     let (client, mut fake) = connected(PATIENT).await;
-    let stop = meanwhile(client.stop(), async {
+    let status = meanwhile(client.query_status(), async {
         let (id, _) = fake.hear().await;
         fake.say(r#"{"error": {"class": "GenericError", "desc": "JSON parse error"}}"#).await;
-        fake.answer(&id, &json!({})).await;
+        fake.answer(&id, &json!({ "running": true, "status": "running" })).await;
     });
-    stop.await.expect("its own reply counts");
+    assert!(status.await.expect("its own reply counts").running);
 }
 
 #[tokio::test]

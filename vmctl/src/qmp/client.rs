@@ -13,7 +13,6 @@ use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_util::codec::{FramedRead, LinesCodec};
 
 use super::connection::{self, Lines, Outcome, Shared, unreadable};
 use super::error::QmpError;
@@ -40,14 +39,14 @@ impl Default for Limits {
 
 /// A connection to one QEMU. Clones share it; it closes with the last of them.
 #[derive(Clone, Debug)]
-pub struct Client(Arc<Inner>);
+pub struct Client(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
-    queue: mpsc::Sender<String>,
-    shared: Arc<Shared>,
+pub(super) struct Inner {
+    queue: mpsc::Sender<Vec<u8>>,
+    pub(super) shared: Arc<Shared>,
     next_id: AtomicU64,
-    limits: Limits,
+    pub(super) limits: Limits,
     version: Version,
     reader: JoinHandle<()>,
 }
@@ -77,9 +76,10 @@ impl Client {
     /// As [`Client::connect`].
     pub async fn negotiate(stream: UnixStream, limits: Limits) -> Result<Self, QmpError> {
         let (read, write) = stream.into_split();
-        let mut lines = FramedRead::new(read, LinesCodec::new_with_max_length(limits.line));
-        let version = greeting(&mut lines, limits.reply).await?;
-        let shared = Arc::new(Shared::new());
+        let mut lines = connection::lines(read, limits.line);
+        let greeting = greeting(&mut lines, limits.reply).await?;
+        let (version, write) = (greeting.version(), Arc::new(write));
+        let shared = Arc::new(Shared::new(write.clone()));
         let (queue, queued) = mpsc::channel(QUEUE);
         let reader = tokio::spawn({
             let shared = Arc::clone(&shared);
@@ -91,7 +91,7 @@ impl Client {
         });
         let next_id = AtomicU64::new(1);
         let client = Self(Arc::new(Inner { queue, shared, next_id, limits, version, reader }));
-        client.capabilities().await?;
+        client.capabilities(greeting.takes_ahead()).await?;
         Ok(client)
     }
 
@@ -138,23 +138,32 @@ impl Client {
     }
 
     async fn exchange(&self, id: u64, line: String) -> Outcome {
-        let mut waiting = self.0.shared.expect(id)?;
-        let lost = || self.end().unwrap_or_else(|| QmpError::Closed("it was dropped".to_owned()));
-        self.0.queue.send(line).await.map_err(|_| lost())?;
-        (&mut waiting.reply).await.unwrap_or_else(|_| Err(lost()))
+        let place = self.place().await?;
+        let shared = &self.0.shared;
+        let mut waiting = shared.submit(line.as_bytes(), place, |open| shared.expect(open, id))?;
+        (&mut waiting.reply).await.unwrap_or_else(|_| Err(self.lost()))
+    }
+
+    /// Waits until a command can be given: at once, unless QEMU does not read.
+    pub(super) async fn place(&self) -> Result<mpsc::Permit<'_, Vec<u8>>, QmpError> {
+        self.0.queue.reserve().await.map_err(|_| self.lost())
+    }
+
+    /// Why there will be no answer.
+    pub(super) fn lost(&self) -> QmpError {
+        self.end().unwrap_or_else(|| QmpError::Closed("it was dropped".to_owned()))
     }
 }
 
-async fn greeting(lines: &mut Lines<OwnedReadHalf>, limit: Duration) -> Result<Version, QmpError> {
+async fn greeting(lines: &mut Lines<OwnedReadHalf>, limit: Duration) -> Result<Greeting, QmpError> {
     let late = |_| QmpError::Timeout { command: "the greeting".to_owned(), limit };
     let line = match timeout(limit, lines.next()).await.map_err(late)? {
         Some(Ok(line)) => line,
         Some(Err(error)) => return Err(QmpError::Closed(unreadable(&error))),
         None => return Err(QmpError::Closed("QEMU hung up before it greeted".to_owned())),
     };
-    let greeting: Greeting = serde_json::from_str(&line)
-        .map_err(|error| QmpError::Closed(format!("this is no QMP greeting ({error})")))?;
-    Ok(greeting.version())
+    serde_json::from_slice(&line)
+        .map_err(|error| QmpError::Closed(format!("this is no QMP greeting ({error})")))
 }
 
 fn request(id: u64, command: &str, arguments: Value) -> String {

@@ -21,19 +21,17 @@ struct Nothing {}
 
 /// Each fails as [`Client::execute`] does.
 impl Client {
-    /// Leaves negotiation mode; part of connecting.
-    pub(super) async fn capabilities(&self) -> Result<(), QmpError> {
-        self.order("qmp_capabilities").await
-    }
-
-    /// Stops all vCPUs and the virtual clock. Both stand still when the reply comes.
-    pub async fn stop(&self) -> Result<(), QmpError> {
-        self.order("stop").await
+    /// Leaves negotiation mode; part of connecting. `ahead` asks for commands to be taken in while
+    /// one is being worked off, which QEMU has as part of its out-of-band commands.
+    pub(super) async fn capabilities(&self, ahead: bool) -> Result<(), QmpError> {
+        let enable = if ahead { json!({ "enable": ["oob"] }) } else { Value::Null };
+        let Nothing {} = self.execute("qmp_capabilities", enable).await?;
+        Ok(())
     }
 
     /// Lets vCPUs and the virtual clock go on.
     pub async fn cont(&self) -> Result<(), QmpError> {
-        self.order("cont").await
+        self.go().await.map(drop)
     }
 
     /// What the machine is doing.
@@ -62,7 +60,7 @@ impl Client {
 
     /// Runs a command of the human monitor and returns what it prints. It reports errors as text.
     pub async fn human_monitor_command(&self, line: &str) -> Result<String, QmpError> {
-        self.execute("human-monitor-command", json!({ "command-line": line })).await
+        self.ask(line).await.map(|(text, _)| text)
     }
 
     async fn order(&self, command: &str) -> Result<(), QmpError> {

@@ -1,7 +1,6 @@
 //! What QEMU sends: a greeting, replies, events. One JSON object a line.
 
-use std::time::Instant;
-
+use chronotap::sim::HostInstant;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -9,12 +8,14 @@ use serde_json::Value;
 #[derive(Debug, Deserialize)]
 pub(super) struct Greeting {
     #[serde(rename = "QMP")]
-    pub(super) qmp: Hello,
+    qmp: Hello,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Hello {
+struct Hello {
     version: HelloVersion,
+    #[serde(default)]
+    capabilities: Vec<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -25,6 +26,11 @@ struct HelloVersion {
 impl Greeting {
     pub(super) fn version(&self) -> Version {
         self.qmp.version.qemu
+    }
+
+    /// Whether it can take commands in before it is done with the one before.
+    pub(super) fn takes_ahead(&self) -> bool {
+        self.qmp.capabilities.iter().any(|capability| capability == "oob")
     }
 }
 
@@ -56,19 +62,18 @@ pub struct Event {
     pub stamped_us: Option<i64>,
     /// When the line was read here. Some time after the event: it says in which order lines came,
     /// not when a guest stopped.
-    pub received: Instant,
+    pub received: HostInstant,
 }
 
 /// A line after the greeting.
 #[derive(Debug, PartialEq)]
 pub(super) enum Message {
     Event(Event),
+    /// To the command of this number, or to the oldest one that has none.
     Reply {
-        id: u64,
+        id: Option<u64>,
         outcome: Result<Value, Refusal>,
     },
-    /// An error that belongs to no command of ours: QEMU could not even read the line.
-    Complaint(Refusal),
 }
 
 /// QEMU's own words on why it did not obey.
@@ -99,8 +104,8 @@ struct Stamp {
 
 impl Message {
     /// Reads a line; the text says what is wrong with one that is no message.
-    pub(super) fn parse(line: &str, received: Instant) -> Result<Self, String> {
-        let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    pub(super) fn parse(line: &[u8], received: HostInstant) -> Result<Self, String> {
+        let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         if let Some(name) = line.event {
             let details = line.data.unwrap_or(Value::Null);
             let stamped_us = line.timestamp.and_then(Stamp::microseconds);
@@ -111,11 +116,11 @@ impl Message {
             (None, Some(refusal)) => Err(refusal),
             _ => return Err("neither an event nor a reply".to_owned()),
         };
-        match (line.id.as_ref().and_then(Value::as_u64), outcome) {
-            (Some(id), outcome) => Ok(Self::Reply { id, outcome }),
-            (None, Err(refusal)) => Ok(Self::Complaint(refusal)),
-            (None, Ok(_)) => Err("a reply without the number of its command".to_owned()),
-        }
+        let id = match line.id {
+            None | Some(Value::Null) => None,
+            Some(id) => Some(id.as_u64().ok_or("a reply to a command that nobody gave")?),
+        };
+        Ok(Self::Reply { id, outcome })
     }
 }
 
@@ -137,7 +142,7 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Message, String> {
-        Message::parse(line, Instant::now())
+        Message::parse(line.as_bytes(), HostInstant::ZERO)
     }
 
     #[test]
@@ -162,30 +167,27 @@ mod tests {
 
     #[test]
     fn replies_are_told_from_nonsense() {
-        assert_eq!(
-            parse(r#"{"return":{},"id":4}"#),
-            Ok(Message::Reply { id: 4, outcome: Ok(serde_json::json!({})) })
-        );
-        assert_eq!(
-            parse(r#"{"return":null,"id":4}"#),
-            Ok(Message::Reply { id: 4, outcome: Ok(Value::Null) })
-        );
-        assert!(matches!(
-            parse(r#"{"error":{"class":"C","desc":"d"},"id":4}"#),
-            Ok(Message::Reply { id: 4, outcome: Err(_) })
-        ));
-        assert!(matches!(
-            parse(r#"{"error":{"class":"C","desc":"d"}}"#),
-            Ok(Message::Complaint(_))
-        ));
+        let done = |id, value| Ok(Message::Reply { id, outcome: Ok(value) });
+        assert_eq!(parse(r#"{"return":{},"id":4}"#), done(Some(4), serde_json::json!({})));
+        assert_eq!(parse(r#"{"return":null,"id":4}"#), done(Some(4), Value::Null));
+        assert_eq!(parse(r#"{"return":1}"#), done(None, 1.into()));
+        assert_eq!(parse(r#"{"return":1,"id":null}"#), done(None, 1.into()));
+        for (id, line) in [
+            (Some(4), r#"{"error":{"class":"C","desc":"d"},"id":4}"#),
+            (None, r#"{"error":{"class":"C","desc":"d"}}"#),
+        ] {
+            assert!(
+                matches!(parse(line), Ok(Message::Reply { id: to, outcome: Err(_) }) if to == id)
+            );
+        }
         for nonsense in [
             "",
             "{",
             "[]",
             "{}",
             "7",
-            r#"{"return":1}"#,
             r#"{"id":1}"#,
+            r#"{"return":1,"id":"x"}"#,
             r#"{"id":1,"return":1,"error":{"class":"C","desc":"d"}}"#,
             r#"{"event":7}"#,
         ] {
