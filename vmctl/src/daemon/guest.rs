@@ -1,12 +1,8 @@
 //! One guest from its start to its end: who attends to it, and what is made of what it does.
 
-use std::{
-    path::Path,
-    process::ExitStatus,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, path::Path, process::ExitStatus, sync::Arc, time::Duration};
 
+use chronotap::sim::HostInstant;
 use tokio::{
     net::UnixStream,
     sync::{broadcast::error::RecvError, mpsc},
@@ -15,6 +11,7 @@ use tokio::{
 use super::{agent, capped_log::CappedLog, console::Console, events::Journal, seat::Seat};
 use crate::{
     api::{failure::Failure, status::GuestState},
+    lab::LiveProcess,
     qemu::{Process, Running},
     qmp,
     scenario::{Guest, OnExit},
@@ -24,7 +21,7 @@ use crate::{
 const CONSOLE_KEPT: u64 = 8 << 20;
 
 /// How long QEMU may take to obey. A stop takes milliseconds; on a machine that is short of memory
-/// it may take seconds.
+/// it may take seconds. In lockstep a QEMU that takes longer is ended: the others wait for it.
 const REPLY: Duration = Duration::from_secs(10);
 
 /// A guest whose QEMU runs and whose processors wait for their first `cont`.
@@ -59,7 +56,8 @@ impl Prepared {
             Failure::runtime(format!("cannot log the console of `{}`: {error}", guest.name))
         })?;
         let console = Console::start(console, console_log);
-        let seat = Arc::new(Seat::new(guest, process.id().pid, console));
+        let hold = hold(guest.name.as_str(), &process)?;
+        let seat = Arc::new(Seat::new(guest, hold, console));
         Ok(Self { seat, qmp, process, agent: exec, log })
     }
 
@@ -103,6 +101,12 @@ async fn connect(running: &mut Running) -> Result<qmp::Client, String> {
     }
 }
 
+fn hold(name: &str, process: &Process) -> Result<LiveProcess, Failure> {
+    let held = process.id().open();
+    let held = held.and_then(|held| held.ok_or_else(|| io::Error::other("it has ended")));
+    held.map_err(|error| Failure::runtime(format!("no hold on the QEMU of `{name}`: {error}")))
+}
+
 fn stillborn(name: &str, why: &str, running: &Running) -> Failure {
     // A log that cannot be read has nothing to add to what is known already.
     let words = running.last_words().unwrap_or_default();
@@ -110,11 +114,12 @@ fn stillborn(name: &str, why: &str, running: &Running) -> Failure {
         .log(words.lines().map(str::to_owned).collect())
 }
 
-fn epitaph(seat: &Seat, status: std::io::Result<ExitStatus>, log: &Path) -> String {
-    let how = match status {
-        Ok(status) if status.success() => "powered off".to_owned(),
-        Ok(status) => format!("ended: {status}"),
-        Err(error) => format!("is lost: {error}"),
+fn epitaph(seat: &Seat, status: io::Result<ExitStatus>, log: &Path) -> String {
+    let how = match (seat.sentence(), status) {
+        (Some(why), _) => format!("{why}: its QEMU was ended"),
+        (None, Ok(status)) if status.success() => "powered off".to_owned(),
+        (None, Ok(status)) => format!("ended: {status}"),
+        (None, Err(error)) => format!("is lost: {error}"),
     };
     tracing::info!(guest = seat.name(), log = %log.display(), "QEMU's log");
     format!("guest {} {how}", seat.name())
@@ -147,16 +152,16 @@ async fn follow(
 /// after the other, and QEMU may get to hear of two before the first one has happened.
 #[derive(Debug, Default)]
 struct Resets {
-    last: Option<Instant>,
+    last: Option<HostInstant>,
 }
 
 impl Resets {
     /// Shorter than any firmware takes, longer than Linux waits between two ways (100 ms or less).
     const ONE_REBOOT: Duration = Duration::from_secs(1);
 
-    fn is_reboot(&mut self, at: Instant) -> bool {
+    fn is_reboot(&mut self, at: HostInstant) -> bool {
         let before = self.last.replace(at);
-        before.is_none_or(|before| at.saturating_duration_since(before) >= Self::ONE_REBOOT)
+        before.is_none_or(|before| at.saturating_since(before) >= Self::ONE_REBOOT)
     }
 }
 
@@ -181,8 +186,9 @@ fn after_reboot(before: GuestState) -> GuestState {
 
 fn note(seat: &Seat, event: &qmp::Event, journal: &Journal) {
     match event.name.as_str() {
-        "STOP" => seat.update(|life| life.paused = true),
-        "RESUME" => seat.update(|life| life.paused = false),
+        // Those that we have asked for do not come here.
+        "STOP" => journal.record(format!("guest {} was stopped by its QEMU", seat.name())),
+        "RESUME" => journal.record(format!("guest {} was let go by its QEMU", seat.name())),
         "GUEST_PANICKED" => journal.record(format!("guest {} panicked", seat.name())),
         name => tracing::debug!(guest = seat.name(), name, "event of QEMU"),
     }
@@ -194,7 +200,7 @@ mod tests {
 
     #[test]
     fn resets_in_quick_succession_are_one_reboot() {
-        let start = Instant::now();
+        let start = HostInstant::ZERO;
         let mut resets = Resets::default();
         let at = [0, 90, 180, 5_000, 5_050];
         let reboots = at.map(|ms| resets.is_reboot(start + Duration::from_millis(ms)));

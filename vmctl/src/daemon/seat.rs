@@ -9,7 +9,10 @@
 //!                             └── QEMU ends ──▶ Dead
 //! ```
 
+use std::{sync::OnceLock, time::Duration};
+
 use chronotap_guest::host::Session;
+use rustix::process::Signal;
 use tokio::sync::watch;
 
 use super::{console::Console, describe};
@@ -18,6 +21,7 @@ use crate::{
         failure::Failure,
         status::{self, GuestState},
     },
+    lab::LiveProcess,
     scenario,
 };
 
@@ -31,6 +35,10 @@ pub struct Seat {
     /// Its serial console.
     pub console: Console,
     life: watch::Sender<Life>,
+    /// Its QEMU, whoever waits for its end.
+    hold: LiveProcess,
+    /// Why its QEMU was killed.
+    sentence: OnceLock<String>,
 }
 
 /// What changes in a guest's life.
@@ -40,17 +48,16 @@ pub struct Life {
     pub state: GuestState,
     /// Its agent, while it answers.
     pub session: Option<Session>,
-    /// Whether its processors stand still.
-    pub paused: bool,
     /// How often it has rebooted.
     pub reboots: u64,
 }
 
 impl Seat {
     /// The seat of a guest whose QEMU has just started.
-    pub fn new(guest: scenario::Guest, pid: u32, console: Console) -> Self {
-        let life = Life { state: GuestState::Booting, session: None, paused: false, reboots: 0 };
-        Self { guest, pid, console, life: watch::Sender::new(life) }
+    pub fn new(guest: scenario::Guest, hold: LiveProcess, console: Console) -> Self {
+        let life = Life { state: GuestState::Booting, session: None, reboots: 0 };
+        let (pid, life, sentence) = (hold.id().pid, watch::Sender::new(life), OnceLock::new());
+        Self { guest, pid, console, life, hold, sentence }
     }
 
     /// The guest's name.
@@ -84,6 +91,29 @@ impl Seat {
         });
     }
 
+    /// Kills its QEMU. `why` goes into the journal, after the guest's name, when it has ended; of
+    /// several reasons the first one.
+    pub fn condemn(&self, why: String) {
+        tracing::warn!(guest = self.name(), why, "its QEMU is killed");
+        // An earlier reason stands.
+        let _ = self.sentence.set(why);
+        if let Err(error) = self.hold.signal(Signal::KILL) {
+            tracing::error!(guest = self.name(), %error, "its QEMU cannot be killed");
+        }
+    }
+
+    /// Why its QEMU was killed, if it was.
+    pub fn sentence(&self) -> Option<&str> {
+        self.sentence.get().map(String::as_str)
+    }
+
+    /// Waits for the end of its QEMU, at most for `limit`. Returns whether it has ended.
+    pub async fn ends_within(&self, limit: Duration) -> bool {
+        let mut life = self.watch();
+        let end = life.wait_for(|life| life.state == GuestState::Dead);
+        tokio::time::timeout(limit, end).await.is_ok_and(|end| end.is_ok())
+    }
+
     /// Its agent.
     ///
     /// # Errors
@@ -101,14 +131,15 @@ impl Seat {
         })
     }
 
-    /// The guest for `status`.
-    pub fn describe(&self) -> status::Guest {
+    /// The guest for `status`, in a lab that is `paused` or not. That a guest stands still between
+    /// two windows is no pause.
+    pub fn describe(&self, paused: bool) -> status::Guest {
         let life = self.life();
         let alive = life.state != GuestState::Dead;
         status::Guest {
             name: self.name().into(),
             state: life.state,
-            paused: alive && life.paused,
+            paused: alive && paused,
             pid: alive.then_some(self.pid),
             addresses: describe::addresses(&self.guest),
             vcpus: self.guest.vcpus,

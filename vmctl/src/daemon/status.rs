@@ -16,12 +16,11 @@ use super::{
     describe::{self, nanos},
     lab::Lab,
     pairs,
-    seat::Seat,
 };
 use crate::{
     api::{
         failure::{Failure, chain},
-        status::{Guest, Lateness, Link, Status, Time, Way},
+        status::{Lateness, Link, Status, Time, Way},
         time::Spans,
     },
     metrics::{ON_LINKS, Scrape, told},
@@ -38,7 +37,6 @@ pub async fn status(lab: &Lab) -> Result<Status, Failure> {
     let windows = lab.synchronizer.windows();
     let tally = lab.synchronizer.tally();
     let kernel = lab.datapath.kernel_counters().map_err(|error| Failure::runtime(chain(&error)))?;
-    let between_turns = windows.is_some() && !tally.paused;
     Ok(Status {
         lab: lab.about.clone(),
         state: lab.state(),
@@ -52,7 +50,7 @@ pub async fn status(lab: &Lab) -> Result<Status, Failure> {
         lateness: lateness(&observation.lateness),
         in_flight: observation.in_flight,
         foreign: kernel.iter().map(|port| port.foreign).sum(),
-        guests: lab.seats.iter().map(|seat| guest(seat, between_turns)).collect(),
+        guests: lab.seats.iter().map(|seat| seat.describe(tally.paused)).collect(),
         links: links(lab, &observation),
         pairs: pairs::pairs(&lab.scenario()),
         first_pings: lab.first_pings.get().cloned().unwrap_or_default(),
@@ -99,13 +97,6 @@ pub fn virtual_time(observation: &Observation) -> Duration {
 pub fn now(windows: Option<&Windows>, observation: &Observation) -> Duration {
     let at = windows.map(|windows| windows.now.saturating_since(VirtualInstant::ZERO));
     at.unwrap_or_else(|| virtual_time(observation))
-}
-
-/// One that merely waits for its turn in a window runs, as far as anyone is concerned.
-fn guest(seat: &Seat, between_turns: bool) -> Guest {
-    let mut guest = seat.describe();
-    guest.paused &= !between_turns;
-    guest
 }
 
 fn lateness(lateness: &Histogram) -> Lateness {

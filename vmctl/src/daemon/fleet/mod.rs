@@ -1,4 +1,10 @@
-//! All guests at once: stopped together, started together, and how closely.
+//! All guests at once: stopped together, started together, and how closely. `reins`: one guest by
+//! itself, with its clock.
+
+mod counter;
+mod guest_clock;
+mod reckoning;
+mod reins;
 
 use std::{
     sync::{
@@ -13,6 +19,7 @@ use futures_util::future::join_all;
 
 use super::{describe::nanos, seat::Seat};
 use crate::{api::status::GuestState, qmp};
+use reins::Hand;
 
 /// The guests of a lab with their QMP connections.
 #[derive(Debug, Clone)]
@@ -22,7 +29,7 @@ pub struct Fleet {
 
 #[derive(Debug)]
 struct Shared {
-    guests: Vec<(Arc<Seat>, qmp::Client)>,
+    guests: Vec<Hand>,
     skew_ns: AtomicU64,
     hung: AtomicBool,
 }
@@ -36,6 +43,7 @@ enum Order {
 impl Fleet {
     /// A fleet of these guests.
     pub fn new(guests: Vec<(Arc<Seat>, qmp::Client)>) -> Self {
+        let guests = guests.into_iter().map(|(seat, qmp)| Hand::new(seat, qmp)).collect();
         Self {
             shared: Arc::new(Shared {
                 guests,
@@ -57,7 +65,7 @@ impl Fleet {
 
     /// Gives every living guest an order, all at once.
     async fn all(&self, order: Order) -> Result<(), GuestsError> {
-        let orders = self.shared.guests.iter().map(|(seat, qmp)| obey(seat, qmp, order));
+        let orders = self.shared.guests.iter().map(|hand| obey(hand, order));
         let mut answered = Vec::with_capacity(self.shared.guests.len());
         let mut disobeyed = Vec::new();
         for outcome in join_all(orders).await {
@@ -89,22 +97,18 @@ impl Guests for Fleet {
 }
 
 /// When the guest had obeyed; `None` for one that is gone, which needs no order.
-async fn obey(
-    seat: &Seat,
-    qmp: &qmp::Client,
-    order: Order,
-) -> Result<Option<Instant>, (String, qmp::QmpError)> {
-    if seat.state() == GuestState::Dead {
+async fn obey(hand: &Hand, order: Order) -> Result<Option<Instant>, (String, qmp::QmpError)> {
+    if hand.seat.state() == GuestState::Dead {
         return Ok(None);
     }
     let outcome = match order {
-        Order::Stop => qmp.stop().await,
-        Order::Cont => qmp.cont().await,
+        Order::Stop => hand.qmp.stop().await,
+        Order::Cont => hand.qmp.cont().await,
     };
     match outcome {
         Ok(()) => Ok(Some(Instant::now())),
         // A QEMU that has hung up is about to end, which its seat will tell.
         Err(qmp::QmpError::Closed(_)) => Ok(None),
-        Err(error) => Err((seat.name().to_owned(), error)),
+        Err(error) => Err((hand.seat.name().to_owned(), error)),
     }
 }
