@@ -164,10 +164,10 @@ pub struct Up {
     #[arg(short, long)]
     pub detach: bool,
 
-    /// How long guests may take to answer
-    #[arg(long, value_name = "DURATION", default_value = "120s", env = "VMCTL_TIMEOUT")]
+    /// How long guests may take to answer [default: 120s, and longer for many guests on few cores]
+    #[arg(long, value_name = "DURATION", env = "VMCTL_TIMEOUT")]
     #[arg(value_parser = humantime::parse_duration)]
-    pub timeout: Duration,
+    pub timeout: Option<Duration>,
 }
 
 /// `vmctl down`.
@@ -275,8 +275,8 @@ pub struct Daemon {
     pub file: PathBuf,
 
     /// How long guests may take to answer
-    #[arg(long, value_parser = humantime::parse_duration, default_value = "120s")]
-    pub timeout: Duration,
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub timeout: Option<Duration>,
 }
 
 /// `KEY=VALUE`.

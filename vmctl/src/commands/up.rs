@@ -61,8 +61,8 @@ fn start(
     let failed = |error| Failure::runtime(format!("cannot start the lab's daemon: {error}"));
     let program = std::env::current_exe().map_err(failed)?;
     let mut daemon = Command::new(program)
-        .args(["--lab", name.as_str(), "daemon", "--timeout"])
-        .arg(humantime::format_duration(args.timeout).to_string())
+        .args(["--lab", name.as_str(), "daemon"])
+        .args(args.timeout.map(|limit| format!("--timeout={}", humantime::format_duration(limit))))
         .arg(absolute(&args.file)?)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

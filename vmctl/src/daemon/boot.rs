@@ -10,7 +10,7 @@ use std::{
 use chronotap::{
     datapath::{self, MemoryLimits, PortSettings},
     pacer::StampSource,
-    synchronizer::{Guests as _, OnOverload, Realtime, Synchronizer},
+    synchronizer::Guests as _,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::{net::UnixListener, sync::mpsc, task::block_in_place};
@@ -20,6 +20,7 @@ use super::{
     describe,
     events::Journal,
     fleet::Fleet,
+    govern,
     guest::Prepared,
     lab::{Lab, Phase},
     leash::Announcer,
@@ -30,8 +31,8 @@ use crate::{
     lab::{NetNs, Tap, TapSettings, bind_socket},
     metrics::{self, Names},
     parts::{Part, Parts},
-    qemu::{Acceleration, Binary, Images, Launch, RunAs, spawn},
-    scenario::{Overload, Scenario, TimeSettings},
+    qemu::{Acceleration, Binary, Images, Launch, RunAs, priority, spawn},
+    scenario::Scenario,
 };
 
 /// QEMUs that start at once. Each needs a core for a moment, and all of them together would make
@@ -67,7 +68,7 @@ pub async fn boot(
     announcer.step(format!("starting {} guests", scenario.guests.len()));
     let guests = start_guests(belongings, &scenario, &means).await?;
     let fleet = Fleet::new(guests.iter().map(Prepared::parts).collect());
-    let synchronizer = govern(belongings, &scenario, &fleet, &plane, events);
+    let synchronizer = govern::start(&mut belongings.tasks, &scenario, &fleet, &plane, events);
     let listener = metrics_listener(belongings, &scenario, announcer).await?;
     let lab = Arc::new(Lab {
         about: about(belongings, &scenario, &means, plane.facts().stamps),
@@ -86,33 +87,18 @@ pub async fn boot(
     });
     let overloads = overload::watch(lab.synchronizer.tallies(), lab.journal.clone());
     belongings.tasks.spawn(overloads);
+    belongings.tasks.spawn(overload::watch_overruns(lab.clone()));
     serve(belongings, &lab, listener)?;
     set_off(belongings, &lab, guests).await?;
     ready::wait(&lab, belongings.dir.path(), timeout, announcer).await?;
+    govern::after_boot(&lab, announcer).await?;
     announcer.step("first pings");
     ready::ping_all(&lab).await;
     lab.enter(Phase::Up);
     Ok(lab)
 }
 
-/// Starts the policy that pauses and resumes the guests.
-fn govern(
-    belongings: &mut Belongings,
-    scenario: &Scenario,
-    fleet: &Fleet,
-    plane: &datapath::Datapath,
-    events: mpsc::Receiver<datapath::Event>,
-) -> Synchronizer {
-    let on_overload = match scenario.time {
-        TimeSettings::Realtime { overload: Overload::Pause, .. } => OnOverload::Pause,
-        TimeSettings::Realtime { .. } | TimeSettings::Lockstep(_) => OnOverload::Report,
-    };
-    let (policy, handle) = Realtime::new(fleet.clone(), plane.clone(), events, on_overload);
-    belongings.tasks.spawn(policy.run());
-    handle
-}
-
-/// Attends to the guests from now on, and lets them all run at once.
+/// Attends to the guests from now on, and lets them run: all at once, or in windows.
 async fn set_off(
     belongings: &mut Belongings,
     lab: &Lab,
@@ -120,6 +106,9 @@ async fn set_off(
 ) -> Result<(), Failure> {
     for guest in guests {
         belongings.tasks.spawn(guest.live(lab.journal.clone(), lab.ends.clone()));
+    }
+    if govern::begins_in_windows(&lab.scenario()) {
+        return govern::enter(&lab.synchronizer).await;
     }
     let started = lab.fleet.resume_all().await;
     started.map_err(|error| Failure::runtime(format!("guests do not start: {error}")))
@@ -154,8 +143,8 @@ fn build_network(
     let settings: Vec<TapSettings> = tap_settings(scenario).collect();
     belongings.taps = block_in_place(|| netns.run(|| Tap::create_all(&settings)))?
         .map_err(crate::lab::LabError::from)?;
-    let taps = belongings.taps.iter().zip(&settings).zip(scenario.owners());
-    let ports = taps.map(|((tap, settings), guest)| PortSettings {
+    let owned = belongings.taps.iter().zip(&settings).zip(scenario.owners());
+    let ports = owned.map(|((tap, settings), guest)| PortSettings {
         ifindex: tap.index(),
         name: tap.name().to_owned(),
         mtu: settings.mtu,
@@ -219,7 +208,18 @@ async fn start(
         taps,
     };
     let running = block_in_place(|| spawn(launch))?;
-    Prepared::take_over(guest.clone(), running, &directory).await
+    let prepared = Prepared::take_over(guest.clone(), running, &directory).await?;
+    prioritize(scenario, &prepared);
+    Ok(prepared)
+}
+
+/// QEMU has inherited the daemon's priority, which is not for it.
+fn prioritize(scenario: &Scenario, guest: &Prepared) {
+    let lockstep = scenario.time.lockstep().is_some();
+    let nice = if lockstep { priority::IN_LOCKSTEP } else { priority::ORDINARY };
+    if let Err(error) = priority::set(guest.seat.pid, nice) {
+        tracing::warn!(guest = guest.seat.name(), %error, "no priority for this guest");
+    }
 }
 
 async fn metrics_listener(

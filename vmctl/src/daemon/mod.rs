@@ -10,6 +10,7 @@
 //! `vmctl down`.
 //!
 //! * `boot`: the steps up to a lab that answers. `ready`: waiting for guests, first pings.
+//! * `govern`: which policy holds the guests' time.
 //! * `lab`, `seat`, `events`, `overload`: what is known while it runs. `status`, `pairs`, [`describe`]: told.
 //! * `guest`, `agent`, `line`, `console`, `fleet`: one guest's attendants, and all guests at once.
 //! * `routes`, `exec`, `console_socket`, [`bounded`]: the control API.
@@ -27,6 +28,7 @@ mod events;
 mod exec;
 mod failures;
 mod fleet;
+mod govern;
 mod guest;
 mod lab;
 mod leash;
@@ -52,6 +54,7 @@ use crate::{
     client::Client,
     commands::topology,
     lab::{LabError, LabRecord, Labs, StateDir},
+    qemu::priority,
     scenario::LabName,
 };
 use belongings::Belongings;
@@ -66,6 +69,7 @@ use signals::Ending;
 pub fn run(args: &Daemon, lab: Option<&str>) -> Result<(), Failure> {
     // Fails when we lead a session already, which is what is wanted.
     let _ = rustix::process::setsid();
+    priority::prefer_daemon();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -91,9 +95,10 @@ async fn live(args: &Daemon, lab: Option<&str>, announcer: &Announcer) -> Result
     let record = introduce(args, &dir, announcer)?;
     let mut belongings = Belongings::new(dir, record);
     let (ends, mut ended) = mpsc::channel(1);
+    let timeout = args.timeout.unwrap_or_else(|| ready::patience(&scenario));
     let mut pulled = std::pin::pin!(leash::pulled());
     let booted = tokio::select! {
-        booted = boot::boot(&mut belongings, scenario, args.timeout, announcer, ends) => {
+        booted = boot::boot(&mut belongings, scenario, timeout, announcer, ends) => {
             booted.map_err(|failure| belongings.with_log(failure))
         }
         () = &mut pulled => Err(interrupted()),
@@ -108,7 +113,7 @@ async fn live(args: &Daemon, lab: Option<&str>, announcer: &Announcer) -> Result
                 Some(reason) = ended.recv() => reason,
             };
             stop(&lab, reason, announcer);
-            None
+            overload::broken(&lab)
         }
         Err(failure) => Some(failure),
     };

@@ -6,7 +6,7 @@
 //! A guest that does not answer in time ends the attempt, unless others do and the topology lets
 //! the lab go on without it.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, thread::available_parallelism, time::Duration};
 
 use chronotap_guest::{Outcome, Request, host::Session};
 use futures_util::future::join_all;
@@ -19,7 +19,7 @@ use crate::{
         progress::Progress,
         status::{FirstPing, GuestState, Pair},
     },
-    scenario::{Boot, OnExit},
+    scenario::{Boot, OnExit, Scenario},
 };
 
 /// How long a guest without a known agent runs before it counts as up.
@@ -33,6 +33,16 @@ const PINGS: usize = 8;
 
 /// Names that one line of progress shows.
 const NAMES: usize = 4;
+
+/// How long guests may take to answer if nobody says: two minutes, and 20 seconds for each virtual
+/// processor that shares a core with others. Under emulation one takes 5 to 10 seconds of a core.
+pub fn patience(scenario: &Scenario) -> Duration {
+    const LEAST: Duration = Duration::from_secs(120);
+    const EACH: Duration = Duration::from_secs(20);
+    let cores = available_parallelism().map_or(1, |cores| cores.get() as u32);
+    let vcpus: u32 = scenario.guests.iter().map(|guest| guest.vcpus).sum();
+    LEAST.max(EACH * vcpus / cores)
+}
 
 /// Waits for the guests, at most `limit`.
 ///

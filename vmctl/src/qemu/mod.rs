@@ -9,6 +9,7 @@ mod binary;
 mod command;
 mod error;
 mod images;
+pub mod priority;
 mod process;
 mod sector;
 mod spawn;
