@@ -1,6 +1,7 @@
 //! What the control side may ask of the data-plane thread, and the bell that wakes it.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,7 +22,7 @@ pub(super) enum Command {
     Drained(oneshot::Sender<()>),
     /// Gives each guest a clock of its own.
     Part(oneshot::Sender<VirtualInstant>),
-    Run(GuestId, HostInstant),
+    Run(GuestId, RangeInclusive<HostInstant>),
     Hold(GuestId, VirtualInstant),
     Retire(GuestId),
     /// Answers at that instant.

@@ -11,6 +11,7 @@ mod plane;
 mod probe;
 mod settings;
 
+use std::ops::RangeInclusive;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -171,12 +172,17 @@ impl Datapath {
         self.order(Command::Part).await
     }
 
-    /// Tells that a guest with a clock of its own runs since `at`. Orders are obeyed in turn.
+    /// Tells that a guest with a clock of its own runs, since some instant in `since`: its frames
+    /// are sent by the earliest and it is handed frames by the latest. Orders are obeyed in turn.
     ///
     /// # Errors
     /// The data plane has stopped.
-    pub fn run(&self, guest: GuestId, at: HostInstant) -> Result<(), OrderError> {
-        self.send(Command::Run(guest, at))
+    pub fn run(
+        &self,
+        guest: GuestId,
+        since: RangeInclusive<HostInstant>,
+    ) -> Result<(), OrderError> {
+        self.send(Command::Run(guest, since))
     }
 
     /// Tells that a guest with a clock of its own was stopped, and its clock at `at`.

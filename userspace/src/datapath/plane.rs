@@ -169,7 +169,7 @@ impl Plane {
             }
             Command::Drained(reply) => self.drained = Some(reply),
             Command::Part(reply) => answer(reply, self.pacer.part()),
-            Command::Run(guest, at) => self.pacer.run(guest, at),
+            Command::Run(guest, since) => self.pacer.run(guest, since),
             Command::Hold(guest, at) => self.pacer.hold(guest, at),
             Command::Retire(guest) => self.pacer.retire(guest),
             Command::Alarm(at, ring) => self.alarms.set(at, ring),

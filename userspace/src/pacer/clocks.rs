@@ -1,5 +1,7 @@
 //! Whose clock frames are sent and released by: one for all guests, or one for each.
 
+use std::ops::RangeInclusive;
+
 use crate::sim::{GuestId, HostInstant, Paths, Plan, SwitchId, VirtualClock, VirtualInstant};
 
 /// The clocks of a lab.
@@ -11,11 +13,19 @@ pub(super) enum Clocks {
 }
 
 impl Clocks {
-    /// The clock of the guest behind a port.
-    pub(super) fn of_port(&self, port: usize) -> &VirtualClock {
+    /// The clock by which the guest behind a port sends.
+    pub(super) fn of_sender(&self, port: usize) -> &VirtualClock {
         match self {
             Self::Common(clock) => clock,
-            Self::Own(own) => &own.clocks[own.owners[port].0 as usize],
+            Self::Own(own) => &own.of(own.owners[port]).sends,
+        }
+    }
+
+    /// The clock by which the guest behind a port is handed frames.
+    pub(super) fn of_receiver(&self, port: usize) -> &VirtualClock {
+        match self {
+            Self::Common(clock) => clock,
+            Self::Own(own) => &own.of(own.owners[port]).hears,
         }
     }
 
@@ -52,10 +62,19 @@ impl Clocks {
     }
 }
 
+/// What is known of a guest's clock while it runs: bounds. Where it stands is known exactly.
+#[derive(Clone)]
+struct Bounds {
+    /// Never behind the guest's: nothing is taken for sent before it was.
+    sends: VirtualClock,
+    /// Never ahead of it: nothing is handed over before it is due.
+    hears: VirtualClock,
+}
+
 /// A clock for each guest. Most stand still at any time: only those that run are looked at.
 pub(super) struct OwnClocks {
     /// By guest.
-    clocks: Vec<VirtualClock>,
+    clocks: Vec<Bounds>,
     /// By port.
     owners: Vec<GuestId>,
     running: Vec<GuestId>,
@@ -72,7 +91,7 @@ impl OwnClocks {
     pub(super) fn new(common: &VirtualClock, plan: &Plan, owners: &[GuestId]) -> Self {
         let guests = owners.iter().map(|owner| owner.0 + 1).max().unwrap_or(0) as usize;
         let mut own = Self {
-            clocks: vec![common.clone(); guests],
+            clocks: vec![Bounds { sends: common.clone(), hears: common.clone() }; guests],
             owners: owners.to_vec(),
             running: Vec::with_capacity(guests),
             departed: vec![false; guests],
@@ -84,10 +103,11 @@ impl OwnClocks {
         own
     }
 
-    /// The guest runs since `at`.
-    pub(super) fn run(&mut self, guest: GuestId, at: HostInstant) {
+    /// The guest runs since some instant in `since`.
+    pub(super) fn run(&mut self, guest: GuestId, since: RangeInclusive<HostInstant>) {
         let Some(clock) = self.clocks.get_mut(guest.0 as usize) else { return };
-        clock.resume(at);
+        clock.sends.resume(*since.start());
+        clock.hears.resume(*since.end());
         if !self.running.contains(&guest) {
             self.running.push(guest);
         }
@@ -97,7 +117,8 @@ impl OwnClocks {
     /// The guest stands still, and its clock at `at`.
     pub(super) fn hold(&mut self, guest: GuestId, at: VirtualInstant) {
         let Some(clock) = self.clocks.get_mut(guest.0 as usize) else { return };
-        clock.pause_at(at);
+        clock.sends.pause_at(at);
+        clock.hears.pause_at(at);
         self.running.retain(|running| *running != guest);
         self.settle();
     }
@@ -130,21 +151,21 @@ impl OwnClocks {
         if self.departed[owner.0 as usize] {
             return Some(self.floor(now));
         }
-        self.runs(owner).then(|| self.clocks[owner.0 as usize].at(now))
+        self.runs(owner).then(|| self.of(owner).hears.at(now))
     }
 
     /// When a frame that is due at a port at `due` may be handed over; `None` while its guest stands
     /// still.
     pub(super) fn when_at(&self, port: usize, due: VirtualInstant) -> Option<HostInstant> {
         let owner = self.owners[port];
-        self.runs(owner).then(|| self.clocks[owner.0 as usize].when(due)).flatten()
+        self.runs(owner).then(|| self.of(owner).hears.when(due)).flatten()
     }
 
     /// Up to when no frame that has yet to be sent arrives at a switch.
     pub(super) fn horizon(&self, switch: SwitchId, now: HostInstant) -> VirtualInstant {
         let of_running = self.running.iter().filter_map(|guest| {
             let delay = self.paths.to_switch(*guest, switch)?;
-            Some(self.clocks[guest.0 as usize].at(now) + delay)
+            Some(self.of(*guest).sends.at(now) + delay)
         });
         of_running.fold(self.settled[switch.0 as usize], VirtualInstant::min)
     }
@@ -157,17 +178,21 @@ impl OwnClocks {
         let reached = self.running.iter().filter_map(|guest| {
             let delay = self.paths.to_switch(*guest, switch)?;
             let sent = due.as_nanos().saturating_sub(delay.as_nanos() as u64);
-            self.clocks[guest.0 as usize].when(VirtualInstant::from_nanos(sent))
+            self.of(*guest).sends.when(VirtualInstant::from_nanos(sent))
         });
         reached.max()
     }
 
     fn floor(&self, now: HostInstant) -> VirtualInstant {
         let living = self.clocks.iter().zip(&self.departed).filter(|(_, departed)| !**departed);
-        let floor = living.map(|(clock, _)| clock.at(now)).min();
+        let floor = living.map(|(clock, _)| clock.hears.at(now)).min();
         let floor = floor.map_or(self.floor.get(), |floor| floor.max(self.floor.get()));
         self.floor.set(floor);
         floor
+    }
+
+    fn of(&self, guest: GuestId) -> &Bounds {
+        &self.clocks[guest.0 as usize]
     }
 
     /// Whether the guest's clock runs.
@@ -183,7 +208,7 @@ impl OwnClocks {
             let arrivals = still.filter_map(|guest| {
                 let delay = self.paths.to_switch(guest, switch)?;
                 // A clock that stands still shows the same at any instant.
-                Some(self.clocks[guest.0 as usize].at(HostInstant::MAX) + delay)
+                Some(self.clocks[guest.0 as usize].sends.at(HostInstant::MAX) + delay)
             });
             *settled = arrivals.min().unwrap_or(VirtualInstant::MAX);
         }

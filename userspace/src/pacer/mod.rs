@@ -190,7 +190,7 @@ impl<W: Wire> Pacer<W> {
 
     fn take_in_from(&mut self, index: usize, now: HostInstant) -> u32 {
         let Self { ports, network, clocks, read, stamps, last_sent, .. } = self;
-        let clock = clocks.of_port(index);
+        let clock = clocks.of_sender(index);
         let last = &mut last_sent[index];
         let mut unstamped = 0u32;
         let count = ports[index].receive(GULP, |Arrival { frame, stamp }| {
@@ -292,7 +292,7 @@ impl<W: Wire> Pacer<W> {
             return;
         }
         let now = (self.read)();
-        let released = self.clocks.of_port(index).at(now);
+        let released = self.clocks.of_receiver(index).at(now);
         let mut least = self.least_late.unwrap_or(Duration::MAX);
         for due in dues.drain(..) {
             let late = released.saturating_since(due);

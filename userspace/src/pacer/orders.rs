@@ -1,5 +1,7 @@
 //! What the control side orders, between two passes.
 
+use std::ops::RangeInclusive;
+
 use super::clocks::{Clocks, OwnClocks};
 use super::{FROZEN_CREDIT, Pacer, Work};
 use crate::port::Wire;
@@ -46,10 +48,10 @@ impl<W: Wire> Pacer<W> {
         at
     }
 
-    /// The guest's clock runs, since `at`.
-    pub fn run(&mut self, guest: GuestId, at: HostInstant) {
+    /// The guest's clock runs, since some instant in `since`.
+    pub fn run(&mut self, guest: GuestId, since: RangeInclusive<HostInstant>) {
         if let Some(own) = self.clocks.own() {
-            own.run(guest, at);
+            own.run(guest, since);
         }
     }
 

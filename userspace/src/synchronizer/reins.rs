@@ -21,8 +21,11 @@ pub trait Reins: Send + Sync + 'static {
 /// A guest that runs again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resumed {
-    /// The host instant at which its clock went on.
-    pub at: HostInstant,
+    /// The first host instant at which its clock can have gone on: by this one its frames are
+    /// sent, so that none is taken for sent before it was.
+    pub earliest: HostInstant,
+    /// The last one: by this one frames are handed to it, so that none comes before it is due.
+    pub latest: HostInstant,
     /// How long the order took.
     pub cost: Duration,
 }

@@ -65,10 +65,10 @@ impl Rider {
     ) -> Result<Option<Run>, SynchronizerError> {
         let span = end.saturating_since(self.clock);
         let Ok(resumed) = reins.cont(self.guest).await else { return self.depart(datapath) };
-        datapath.run(self.guest, resumed.at)?;
-        let until = resumed.at + span.saturating_sub(self.lead);
+        datapath.run(self.guest, resumed.earliest..=resumed.latest)?;
+        let until = resumed.earliest + span.saturating_sub(self.lead);
         datapath.alarm(until).await?;
-        let believed = self.clock + host_now().saturating_since(resumed.at);
+        let believed = self.clock + host_now().saturating_since(resumed.latest);
         let stopped = match reins.stop(self.guest).await {
             Ok(stopped) => stopped,
             Err(Departed) => return self.depart(datapath),

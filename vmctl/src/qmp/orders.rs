@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use chronotap::sim::HostInstant;
 use serde_json::Value;
 use tokio::sync::oneshot;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::error::QmpError;
 use super::message::{Event, Refusal};
@@ -36,9 +36,9 @@ impl Order {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) outcome: Result<Value, Refusal>,
-    /// QEMU's own clock when it obeyed, if it said.
+    /// QEMU's own clock when it began to obey, if it said.
     pub(super) stamped_us: Option<i64>,
-    /// When this was read.
+    /// When the reply was read.
     pub(super) read: HostInstant,
 }
 
@@ -56,8 +56,9 @@ pub(super) struct Orders {
 #[derive(Debug)]
 struct Given {
     order: Order,
-    /// Gone once it has been answered: the reply may have nothing to add.
-    waiter: Option<oneshot::Sender<Result<Answer, QmpError>>>,
+    /// QEMU's clock at the event that it caused.
+    stamped_us: Option<i64>,
+    waiter: oneshot::Sender<Result<Answer, QmpError>>,
 }
 
 impl Orders {
@@ -67,7 +68,7 @@ impl Orders {
             self.going = None;
         }
         let (waiter, told) = oneshot::channel();
-        self.given.push_back(Given { order, waiter: Some(waiter) });
+        self.given.push_back(Given { order, stamped_us: None, waiter });
         told
     }
 
@@ -78,26 +79,18 @@ impl Orders {
 
     /// Takes in an event that an order has caused; gives back any other.
     pub(super) fn note(&mut self, event: Event) -> Option<Event> {
-        match event.name.as_str() {
-            "STOP" if self.awaits(Order::Stop) => None,
-            "STOP" => {
-                // QEMU's own decision, who knows when.
-                self.going = None;
-                Some(event)
-            }
-            "RESUME" => match self.given.iter_mut().find(|given| given.order == Order::Cont) {
-                Some(cont) => {
-                    cont.answer(Ok(Answer {
-                        outcome: Ok(Value::Null),
-                        stamped_us: event.stamped_us,
-                        read: event.received,
-                    }));
-                    None
-                }
-                None => Some(event),
-            },
-            _ => Some(event),
-        }
+        let order = match event.name.as_str() {
+            "RESUME" => Order::Cont,
+            "STOP" => Order::Stop,
+            _ => return Some(event),
+        };
+        let Some(given) = self.given.iter_mut().find(|given| given.order == order) else {
+            // QEMU's own decision. If it has stopped the guest, who knows when.
+            self.going = None;
+            return Some(event);
+        };
+        given.stamped_us = event.stamped_us;
+        None
     }
 
     /// Takes in a reply that has no number.
@@ -109,7 +102,7 @@ impl Orders {
         outcome: Result<Value, Refusal>,
         read: HostInstant,
     ) -> Result<(), String> {
-        let Some(mut given) = self.given.pop_front() else {
+        let Some(given) = self.given.pop_front() else {
             return match outcome {
                 Ok(_) => Err("a reply without the number of its command".to_owned()),
                 Err(refusal) => {
@@ -123,34 +116,18 @@ impl Orders {
             Order::Cont | Order::Stop => self.going = None,
             Order::Ask => {}
         }
-        given.answer(Ok(Answer { outcome, stamped_us: None, read }));
+        let Given { order, stamped_us, waiter } = given;
+        if waiter.send(Ok(Answer { outcome, stamped_us, read })).is_err() {
+            debug!(command = order.command(), "QMP reply that came too late");
+        }
         Ok(())
     }
 
     /// Tells all who wait that there will be no answer.
     pub(super) fn close(&mut self, end: &QmpError) {
-        self.given.drain(..).for_each(|mut given| given.answer(Err(end.clone())));
-    }
-
-    fn awaits(&self, order: Order) -> bool {
-        self.given.iter().any(|given| given.order == order)
-    }
-}
-
-impl Given {
-    fn answer(&mut self, answer: Result<Answer, QmpError>) {
-        let command = self.order.command();
-        match self.waiter.take() {
-            Some(waiter) => {
-                if waiter.send(answer).is_err() {
-                    debug!(command, "QMP reply that came too late");
-                }
-            }
-            None => {
-                if let Ok(Answer { outcome: Err(refusal), .. }) = answer {
-                    warn!(command, ?refusal, "QEMU refused what it had begun");
-                }
-            }
+        for given in self.given.drain(..) {
+            // Whoever has given up knows already.
+            let _ = given.waiter.send(Err(end.clone()));
         }
     }
 }
@@ -173,19 +150,20 @@ mod tests {
     }
 
     #[test]
-    fn the_event_answers_and_the_reply_is_consumed() {
+    fn the_reply_answers_with_the_stamp_of_the_event() {
         let mut orders = Orders::default();
         let (mut cont, mut stop) = (orders.add(Order::Cont), orders.add(Order::Stop));
         assert_eq!(orders.note(event("RESUME")), None);
-        let went = answer(&mut cont);
-        assert_eq!((went.stamped_us, went.read), (Some(3), at(7)));
-        assert_eq!(orders.going(), None, "not before the reply");
+        assert!(cont.try_recv().is_err(), "not before the reply");
         orders.reply(Ok(Value::Null), at(9)).expect("its reply");
+        let went = answer(&mut cont);
+        assert_eq!((went.stamped_us, went.read), (Some(3), at(9)));
         assert_eq!(orders.going(), Some(at(9)));
         assert!(stop.try_recv().is_err(), "the reply was that to cont");
         assert_eq!(orders.note(event("STOP")), None);
         orders.reply(Ok(Value::Null), at(11)).expect("its reply");
-        assert_eq!((answer(&mut stop).read, orders.going()), (at(11), None));
+        let stood = answer(&mut stop);
+        assert_eq!((stood.stamped_us, stood.read, orders.going()), (Some(3), at(11), None));
     }
 
     #[test]

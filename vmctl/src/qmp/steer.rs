@@ -1,14 +1,15 @@
 //! Letting a guest go and stopping it, with the instants that tell how far its clock has moved.
 //!
 //! ```text
-//! host      sent         at  heard  reply          sent          stopped   answered
-//! go        ├─── cont ───▶┼────▶┤─────▶│   halt    ├─── stop ──▶┼───▶┤─────────▶┤
-//! clock     stands        │ goes                        goes     │ stands, and is read
-//!                         RESUME, stamped                        some time in here
+//! host      sent         at        running         sent         at   stopped   answered
+//! go        ├─── cont ───▶┼──────────▶│   halt      ├─── stop ───▶┼──────▶┤────────▶┤
+//! clock     stands        │ goes                         goes     │ stands, and is read
+//!                       RESUME                                   STOP
 //! ```
 //!
-//! QEMU says `RESUME` just before the guest's clock goes on, and its reply comes after; the clock
-//! stands when the reply to `stop` comes.
+//! QEMU says, and stamps, `RESUME` just before the guest's clock goes on, and replies when it does;
+//! that may be much later, because what reads the event may be what takes QEMU off its core. `STOP`
+//! comes just after the clock has stopped.
 
 use chronotap::datapath::host_now;
 use chronotap::sim::HostInstant;
@@ -28,10 +29,10 @@ const STOP: &str = "{\"execute\":\"stop\"}";
 pub struct Going {
     /// Just before QEMU was told.
     pub sent: HostInstant,
-    /// When its clock went on, as closely as QEMU says.
+    /// When QEMU was about to let its clock go on.
     pub at: HostInstant,
-    /// When it was heard of.
-    pub heard: HostInstant,
+    /// When QEMU had said that it does.
+    pub running: HostInstant,
 }
 
 /// A guest that stands still.
@@ -41,22 +42,24 @@ pub struct Halted {
     pub going: Option<HostInstant>,
     /// Just before QEMU was told to stop it.
     pub sent: HostInstant,
-    /// When QEMU said that it stands.
+    /// When its clock stopped, as closely as QEMU says.
+    pub at: HostInstant,
+    /// When QEMU's reply was read, while it was taking in the question already.
     pub stopped: HostInstant,
     /// What the human monitor said to the question.
     pub answer: String,
-    /// When it had said that; as `stopped` without a question.
+    /// When that was read.
     pub answered: HostInstant,
 }
 
 /// Each fails as [`Client::execute`] does; the time for a reply counts from one reply to the next.
 impl Client {
-    /// Lets the guest go. Returns when QEMU says that its clock goes on, which is before it replies.
+    /// Lets the guest go. Returns when its clock goes on, for sure.
     pub async fn go(&self) -> Result<Going, QmpError> {
         let sent = host_now();
         let answer = self.one(CONT, Order::Cont).await?;
-        let heard = answer.read.max(sent);
-        Ok(Going { sent, at: stamp::locate(answer.stamped_us, sent, heard), heard })
+        let running = answer.read.max(sent);
+        Ok(Going { sent, at: stamp::locate(answer.stamped_us, sent, running), running })
     }
 
     /// Stops the guest, and in the same breath asks the human monitor something, which it will be
@@ -71,7 +74,8 @@ impl Client {
         let (going, stop, ask) = self.in_time(Order::Stop, stopping).await?;
         let answer = self.in_time(Order::Ask, self.hear(ask, Order::Ask)).await?;
         let (stopped, answered) = (stop.read.max(sent), answer.read.max(sent));
-        Ok(Halted { going, sent, stopped, answer: text(answer)?, answered })
+        let at = stamp::locate(stop.stamped_us, sent, stopped);
+        Ok(Halted { going, sent, at, stopped, answer: text(answer)?, answered })
     }
 
     /// Asks the human monitor something; returns what it prints, and when that was read.

@@ -21,7 +21,7 @@ impl Bench {
     }
 
     fn run(&mut self, guest: GuestId) {
-        self.pacer.run(guest, read());
+        self.pacer.run(guest, read()..=read());
     }
 }
 
@@ -59,8 +59,24 @@ fn what_a_guest_sends_before_its_start_is_known_waits_for_that() {
     let mut bench = Bench::parted(5 * MS);
     bench.arrive(60);
     assert_eq!(bench.pass_after(MS).received, 0);
-    bench.pacer.run(FIRST, HostInstant::from_nanos(NOW.get() - 1_000_000));
+    let since = HostInstant::from_nanos(NOW.get() - 1_000_000);
+    bench.pacer.run(FIRST, since..=since);
     assert_eq!(bench.pass_after(Duration::ZERO).received, 1);
+}
+
+#[test]
+fn doubt_about_a_start_makes_no_frame_early() {
+    let mut bench = Bench::parted(5 * MS);
+    // The first guest runs since now or up to 1 ms later, and sends at once: it may be at 1 ms.
+    NOW.set(NOW.get() + 1_000_000);
+    let since = |ago| HostInstant::from_nanos(NOW.get() - ago);
+    bench.pacer.run(FIRST, since(1_000_000)..=since(0));
+    bench.arrive(60);
+    bench.pass_after(3 * MS);
+    bench.pacer.hold(FIRST, virt(4 * MS));
+    // The second one likewise: when it is sure to be at 6 ms, it may be at 7.
+    bench.pacer.run(SECOND, since(1_000_000)..=since(0));
+    assert_eq!(bench.pacer.next_due(), Some(read() + 6 * MS));
 }
 
 #[test]
@@ -151,7 +167,7 @@ impl Star {
     fn run_to(&mut self, guest: u32, end: VirtualInstant, overrun: Duration, sends: &[u64]) {
         let from = self.clocks[guest as usize];
         let span = (end + overrun).saturating_since(from);
-        self.pacer.run(GuestId(guest), read());
+        self.pacer.run(GuestId(guest), read()..=read());
         let begun = read();
         for part in sends {
             self.pass_until(begun + span * *part as u32 / 100);

@@ -30,6 +30,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// again; waiting lets the journal tell of it in order.
 const DEATH: Duration = Duration::from_secs(5);
 
+/// The share by which the least gap between word and reply grows with each window.
+const FORGET: u32 = 1024;
+
 /// What holds one guest.
 #[derive(Debug)]
 pub(super) struct Hand {
@@ -44,6 +47,23 @@ struct Held {
     clock: GuestClock,
     /// How it was let go, until it has been stopped.
     going: Option<Going>,
+    /// The least time from the word that its clock is about to go on until the reply.
+    least_gap: Duration,
+}
+
+impl Held {
+    fn new(clock: GuestClock) -> Self {
+        Self { clock, going: None, least_gap: Duration::MAX }
+    }
+
+    /// The latest instant at which the guest's clock can have gone on. QEMU's reply never comes
+    /// sooner after that than it does at its soonest; what it takes longer may lie before.
+    fn latest_start(&mut self, going: &Going) -> HostInstant {
+        let gap = going.running.saturating_since(going.at);
+        // What was the least for long, but is not any more, is forgotten in a minute or so.
+        self.least_gap = self.least_gap.saturating_add(self.least_gap / FORGET).min(gap);
+        going.at + (gap - self.least_gap)
+    }
 }
 
 impl Reins for Fleet {
@@ -112,7 +132,7 @@ fn charge(error: &QmpError) -> String {
 
 impl Hand {
     pub(super) fn new(seat: Arc<Seat>, qmp: qmp::Client) -> Self {
-        let held = Held { clock: GuestClock::seized(Readings::default()), going: None };
+        let held = Held::new(GuestClock::seized(Readings::default()));
         Self { seat, qmp, held: Mutex::new(held) }
     }
 
@@ -120,14 +140,19 @@ impl Hand {
         let halted = self.qmp.halt(Counter::Hpet.question()).await?;
         let (pm, _) = self.read(Counter::AcpiPm).await?;
         let readings = Readings { hpet: Counter::Hpet.parse(&halted.answer), pm };
-        *self.held() = Held { clock: GuestClock::seized(readings), going: None };
+        *self.held() = Held::new(GuestClock::seized(readings));
         Ok(())
     }
 
     async fn cont(&self) -> Result<Resumed, QmpError> {
         let going = self.qmp.go().await?;
-        self.held().going = Some(going);
-        Ok(Resumed { at: going.at, cost: going.heard.saturating_since(going.sent) })
+        let mut held = self.held();
+        held.going = Some(going);
+        Ok(Resumed {
+            earliest: going.at,
+            latest: held.latest_start(&going),
+            cost: going.running.saturating_since(going.sent),
+        })
     }
 
     async fn stop(&self) -> Result<Stopped, QmpError> {
@@ -172,6 +197,6 @@ impl Hand {
 fn ran(going: &Going, halted: &Halted) -> Reckoning {
     let least = halted.going.map_or(Duration::ZERO, |since| halted.sent.saturating_since(since));
     let most = halted.stopped.saturating_since(going.sent);
-    let middle = halted.sent + halted.stopped.saturating_since(halted.sent) / 2;
-    Reckoning::new(nanos(least), nanos(middle.saturating_since(going.at)), nanos(most))
+    let likely = halted.at.saturating_since(going.at);
+    Reckoning::new(nanos(least), nanos(likely), nanos(most))
 }
