@@ -20,7 +20,7 @@ pub(super) const NETNS: &str = "netns";
 /// The daemon's socket in the state directory.
 pub(super) const CONTROL: &str = "control.sock";
 /// Directory of the guests' directories: their names could collide with those of files beside them.
-const GUESTS: &str = "guests";
+pub(super) const GUESTS: &str = "guests";
 
 /// A lab's state directory, owned by this process until it is dropped or removed.
 #[derive(Debug)]

@@ -61,6 +61,28 @@ impl Labs {
         self.directory(name).join(super::claim::CONTROL)
     }
 
+    /// The QMP sockets of a lab's guests, with the guests' names: of all that were ever started,
+    /// whether they live or not.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn monitors(&self, name: &LabName) -> Result<Vec<(String, PathBuf)>, LabError> {
+        let guests = self.directory(name).join(super::claim::GUESTS);
+        let entries = match fs::read_dir(&guests) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.attempt("read", &guests)?,
+        };
+        let mut monitors = Vec::new();
+        for entry in entries {
+            let entry = entry.attempt("read", &guests)?;
+            let socket = entry.path().join("qmp.sock");
+            let guest = entry.file_name().into_string().ok();
+            monitors.extend(guest.filter(|_| socket.exists()).map(|guest| (guest, socket)));
+        }
+        monitors.sort_unstable();
+        Ok(monitors)
+    }
+
     /// The labs that have a state directory, by name. What else lies there is passed over.
     ///
     /// # Errors
