@@ -4,10 +4,12 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 use serde_json::Value;
+
+use crate::ping::Ping;
 
 /// A lab that is up. Dropping it takes it down.
 #[derive(Debug)]
@@ -23,14 +25,25 @@ impl Lab {
     /// The text must not hold `name` itself: it is put in front of it, so that tests which run side
     /// by side never share a lab.
     pub fn up(name: &str, topology: &str) -> Self {
+        let (lab, file) = Self::written(name, topology);
+        let output = vmctl(["up", "-d", path(&file)]);
+        assert!(output.status.success(), "up failed: {}", told(&output));
+        lab
+    }
+
+    /// Starts `vmctl up` in the foreground, with piped standard streams, and returns at once.
+    pub fn up_in_foreground(name: &str, topology: &str) -> (Self, Child) {
+        let (lab, file) = Self::written(name, topology);
+        let up = piped(["up", path(&file)]);
+        (lab, up)
+    }
+
+    fn written(name: &str, topology: &str) -> (Self, PathBuf) {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let file = dir.path().join("topology.toml");
         let text = format!("name = \"{name}\"\nversion = 1\n{topology}");
         std::fs::write(&file, text).expect("the topology file is written");
-        let lab = Self { name: name.to_owned(), _dir: dir };
-        let output = vmctl(["up", "-d", path(&file)]);
-        assert!(output.status.success(), "up failed: {}", told(&output));
-        lab
+        (Self { name: name.to_owned(), _dir: dir }, file)
     }
 
     /// Boots alice and bob, on a link with these keys.
@@ -61,14 +74,14 @@ impl Lab {
     }
 
     /// Starts `vmctl --lab NAME ARGS…` with piped standard streams.
-    pub fn spawn(&self, args: &[&str]) -> std::process::Child {
-        command()
-            .args(["--lab", &self.name])
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("vmctl starts")
+    pub fn spawn(&self, args: &[&str]) -> Child {
+        let args = ["--lab", &self.name].into_iter().chain(args.iter().copied());
+        piped(args)
+    }
+
+    /// `ping -q ARGS…` in a guest. What it says of replies that are missing is for the caller.
+    pub fn ping(&self, node: &str, args: &str) -> Ping {
+        Ping::parse(&self.sh(node, &format!("ping -q {args} || [ $? = 1 ]")))
     }
 
     /// `vmctl -o json status`.
@@ -135,6 +148,12 @@ pub fn pair(link: &[&str]) -> String {
 /// Runs the `vmctl` binary to its end.
 pub fn vmctl<'a>(args: impl IntoIterator<Item = &'a str>) -> Output {
     command().args(args).stdin(Stdio::null()).output().expect("vmctl starts")
+}
+
+fn piped<'a>(args: impl IntoIterator<Item = &'a str>) -> Child {
+    let mut command = command();
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("vmctl starts")
 }
 
 /// What a command said, for an assertion's message.

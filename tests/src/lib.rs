@@ -1,17 +1,27 @@
 //! Fixtures of the tests on real parts.
 //!
+//! * [`detective`]: whether what a guest saw of its clocks in some runs differs from other runs.
+//! * [`figures`]: what is made of measured values before they are compared and printed.
 //! * [`lab`]: a running lab, driven through the `vmctl` binary as a user would, gone when dropped.
+//! * [`mischief`]: a host that is busy, and processes that stand still.
 //! * [`netns`]: a network namespace for the length of a test.
 //! * [`plane`]: a data plane over taps of our own, with the test in the guests' place.
 //! * [`ping`]: what `ping` printed, as numbers.
 //! * [`programs`]: the programs in the kernel, loaded but attached to nothing.
 //! * [`site`]: a lab's directory, namespace and taps without a daemon.
+//! * [`time`]: how a lab's time goes, and letting it pass.
+//! * [`topology`]: texts of topology files for small labs in either mode.
 
 #![forbid(unsafe_code)]
 
+pub mod detective;
+pub mod figures;
 pub mod lab;
+pub mod mischief;
 pub mod netns;
 pub mod ping;
 pub mod plane;
 pub mod programs;
 pub mod site;
+pub mod time;
+pub mod topology;
