@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use chronotap::datapath::{OrderError, start};
 use chronotap::pacer::StampSource;
 use chronotap::programs::AttachMode;
-use chronotap::sim::{DirectionId, DropReason, LinkId, PortId, Way};
+use chronotap::sim::{DirectionId, DropReason, GuestId, LinkId, PortId, Way};
 use chronotap::synchronizer::{Guests, GuestsError, OnOverload, Realtime};
 use chronotap::xsk::Tap;
 use chronotap_tests::netns::in_new_netns;
@@ -223,7 +223,10 @@ fn a_guest_that_comes_back_gets_its_port_back() {
         plane.send(1, &frame(2, 1, 0, 60));
         plane.wait_until(|seen| seen.ports[0].egress[DropReason::GuestGone] == 1);
         let tap = Tap::create("tap9", 1500, QUEUE).expect("a tap");
-        plane.datapath.rewire(PortId(0), port_settings(&tap, 1500)).expect("a new wire");
+        plane
+            .datapath
+            .rewire(PortId(0), port_settings(&tap, 1500, GuestId(0)))
+            .expect("a new wire");
         plane.taps[0] = Some(tap);
         plane.send(1, &frame(2, 1, 1, 99));
         assert_eq!(plane.receive(0).len(), 99);
@@ -369,7 +372,7 @@ fn it_stops_under_traffic_and_leaves_the_taps_free() {
         assert_eq!(plane.runtime.block_on(observe).map(drop), Err(OrderError::Stopped));
         let Plane { taps, datapath, .. } = plane;
         drop(datapath);
-        let ports = taps.iter().flatten().map(|tap| port_settings(tap, 1500)).collect();
+        let ports = taps.iter().flatten().map(|tap| port_settings(tap, 1500, GuestId(0))).collect();
         let again = chronotap::datapath::Settings {
             ports,
             plan: pair(&delayed(ms(1))),
@@ -398,8 +401,9 @@ fn what_cannot_start_says_why_and_leaves_nothing() {
             ifindex: index,
             name: "nowhere".to_owned(),
             mtu: 1500,
+            guest: GuestId(0),
         };
-        let port = || port_settings(&tap, 1500);
+        let port = || port_settings(&tap, 1500, GuestId(0));
         let cases = [
             (settings(vec![port()], plan(), object()), "2 ports, and 1 taps"),
             (settings(vec![port(), port()], plan(), object()), "bind AF_XDP socket"),
