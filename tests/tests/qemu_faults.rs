@@ -10,6 +10,7 @@ use chronotap_tests::{
     lab::{Lab, command, pair, told, vmctl},
     ping::Ping,
 };
+use vmctl::qmp::{Client, Limits};
 
 const LINK: &[&str] = &["delay = '1ms'"];
 
@@ -94,6 +95,41 @@ fn a_killed_daemon_leaves_a_lab_that_goes_down() {
     assert_eq!(lab.qemu_pids().len(), 2);
     kill(lab.daemon_pid());
     wait_for("ps sees it", || lab.vmctl(&["ps"]).contains("dead"));
+    lab.vmctl(&["down"]);
+    lab.assert_gone();
+}
+
+/// What QEMU says of a guest, to whoever asks it after its daemon has died.
+fn run_state(lab: &Lab, guest: &str) -> String {
+    let socket = lab.state_dir().join("guests").join(guest).join("qmp.sock");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let limits = Limits { reply: Duration::from_secs(120), ..Limits::default() };
+        let qmp = Client::connect(&socket, limits).await.expect("QEMU listens");
+        qmp.query_status().await.expect("its state").status
+    })
+}
+
+#[test]
+#[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
+fn guests_that_a_killed_daemon_left_paused_can_be_let_go() {
+    let lab = Lab::pair("t-orphans", LINK);
+    lab.vmctl(&["pause"]);
+    kill(lab.daemon_pid());
+    wait_for("ps sees it", || lab.vmctl(&["ps"]).contains("dead"));
+    assert_eq!(["alice", "bob"].map(|guest| run_state(&lab, guest)), ["paused", "paused"]);
+    let said = lab.vmctl(&["resume"]);
+    for word in ["lost its daemon", "alice, bob", "without a network", "vmctl down t-orphans"] {
+        assert!(said.contains(word), "`{word}` is missing in: {said}");
+    }
+    assert_eq!(["alice", "bob"].map(|guest| run_state(&lab, guest)), ["running", "running"]);
+    let pids = lab.qemu_pids();
+    kill(pids[0]);
+    kill(pids[1]);
+    wait_for("both are gone", || lab.qemu_pids().is_empty());
+    let output = lab.try_vmctl(&["resume"]);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert_says(&output, &["lost its daemon", "no guest of it runs", "vmctl down t-orphans"]);
     lab.vmctl(&["down"]);
     lab.assert_gone();
 }
