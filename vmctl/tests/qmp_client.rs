@@ -39,8 +39,7 @@ impl Fake {
     async fn hear(&mut self) -> (Value, Value) {
         while self.heard.is_empty() {
             let line = self.lines.next_line().await.expect("readable").expect("a command");
-            let commands = serde_json::Deserializer::from_str(&line).into_iter();
-            self.heard.extend(commands.map(|command| command.expect("JSON")));
+            self.heard.extend(commands(&line));
         }
         let request = self.heard.pop_front().expect("one that was heard");
         (request["id"].clone(), request)
@@ -49,6 +48,12 @@ impl Fake {
     async fn answer(&mut self, id: &Value, value: &Value) {
         self.say(&json!({ "return": value, "id": id }).to_string()).await;
     }
+}
+
+/// The commands on a line; QEMU needs nothing between them.
+fn commands(line: &str) -> Vec<Value> {
+    let commands = serde_json::Deserializer::from_str(line).into_iter();
+    commands.map(|command| command.expect("JSON")).collect()
 }
 
 fn pair() -> (UnixStream, Fake) {
@@ -316,4 +321,118 @@ async fn the_last_clone_closes_the_connection() {
     stop.await.expect("still open");
     drop(clone);
     assert_eq!(fake.lines.next_line().await.expect("readable"), None);
+}
+
+#[tokio::test]
+async fn a_stop_goes_out_with_its_question_and_is_timed() {
+    let (client, mut fake) = connected(PATIENT).await;
+    let going = meanwhile(client.go(), async {
+        assert_eq!(fake.hear().await.1, json!({ "execute": "cont" }));
+        fake.say(&stamped("RESUME", wall_us())).await;
+        fake.answer(&Value::Null, &json!({})).await;
+    });
+    let going = going.await.expect("it goes");
+    assert!(going.sent <= going.at && going.at <= going.running);
+    let question = "xp/gx 0xfed000f0";
+    let halted = meanwhile(client.halt(question), async {
+        let line = fake.lines.next_line().await.expect("readable").expect("a line");
+        let ask = json!({ "command-line": question });
+        let ask = json!({ "execute": "human-monitor-command", "arguments": ask });
+        assert_eq!(commands(&line), [json!({ "execute": "stop" }), ask]);
+        fake.say(&stamped("STOP", wall_us())).await;
+        fake.answer(&Value::Null, &json!({})).await;
+        fake.answer(&Value::Null, &json!("ticks")).await;
+    });
+    let halted = halted.await.expect("it stands");
+    assert_eq!(halted.answer, "ticks");
+    assert_eq!(halted.going, Some(going.running));
+    let order = [going.running, halted.sent, halted.at, halted.stopped, halted.answered];
+    assert!(order.is_sorted(), "{order:?}");
+}
+
+#[tokio::test]
+async fn whatever_resume_is_stamped_the_clock_went_on_between_order_and_reply() {
+    let (client, mut fake) = connected(PATIENT).await;
+    let unread = r#"{"event": "RESUME", "timestamp": {"seconds": -1, "microseconds": -1}}"#;
+    let events = [
+        r#"{"event": "RESUME"}"#.to_owned(),
+        unread.to_owned(),
+        stamped("RESUME", 0),
+        stamped("RESUME", i64::MAX / 2),
+        stamped("RESUME", wall_us() + 3_600_000_000),
+    ];
+    for event in events {
+        let going = meanwhile(client.go(), async {
+            fake.hear().await;
+            fake.say(&event).await;
+            fake.answer(&Value::Null, &json!({})).await;
+        });
+        let going = going.await.expect("it goes");
+        assert!(going.sent <= going.at && going.at <= going.running, "{event}: {going:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_stopped_a_guest_unasked_is_told_and_its_run_is_of_no_known_length() {
+    let (client, mut fake) = connected(PATIENT).await;
+    let mut events = client.events();
+    let going = meanwhile(client.go(), async {
+        fake.hear().await;
+        // Without a RESUME, as of a guest that runs already; that comes when nobody waits for it.
+        fake.answer(&Value::Null, &json!({})).await;
+        fake.say(&stamped("RESUME", wall_us())).await;
+        fake.say(&stamped("STOP", wall_us())).await;
+    });
+    going.await.expect("it goes");
+    for name in ["RESUME", "STOP"] {
+        assert_eq!(events.recv().await.expect("an event").name, name);
+    }
+    let halted = meanwhile(client.halt("?"), async {
+        fake.hear().await;
+        fake.answer(&Value::Null, &json!({})).await;
+        fake.answer(&Value::Null, &json!("")).await;
+    });
+    assert_eq!(halted.await.expect("it stands").going, None);
+}
+
+#[tokio::test]
+async fn each_half_of_a_stop_can_fail_by_itself() {
+    let refused = json!({ "error": { "class": "GenericError", "desc": "no" } }).to_string();
+    let odd = json!({ "return": {} }).to_string();
+    for (replies, told) in [
+        (vec![], "QEMU did not answer stop within 2s"),
+        (vec![&odd], "QEMU did not answer human-monitor-command within 2s"),
+        (vec![&refused, &odd], "QEMU refused stop: no"),
+        (vec![&odd, &refused], "QEMU refused human-monitor-command: no"),
+        (vec![&odd, &odd], "QEMU's reply to human-monitor-command makes no sense: it is no text"),
+    ] {
+        let limits = if replies.len() < 2 { BRIEF } else { PATIENT };
+        let (client, mut fake) = connected(limits).await;
+        let halted = meanwhile(client.halt("?"), async {
+            fake.hear().await;
+            for reply in replies {
+                fake.say(reply).await;
+            }
+        });
+        let error = halted.await.expect_err("half a stop").to_string();
+        assert!(error.starts_with(told), "{error}");
+    }
+    let (client, mut fake) = connected(PATIENT).await;
+    let halted = meanwhile(client.halt("?"), async {
+        fake.hear().await;
+        fake.say(&odd).await;
+        drop(fake);
+    });
+    assert_eq!(halted.await, Err(QmpError::Closed("QEMU hung up".to_owned())));
+}
+
+/// An event with QEMU's wall clock, in microseconds.
+fn stamped(name: &str, us: i64) -> String {
+    let stamp = json!({ "seconds": us / 1_000_000, "microseconds": us % 1_000_000 });
+    json!({ "event": name, "timestamp": stamp }).to_string()
+}
+
+fn wall_us() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    i64::try_from(now.expect("after 1970").as_micros()).expect("before 292000")
 }

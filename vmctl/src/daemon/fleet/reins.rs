@@ -2,6 +2,7 @@
 //! ended, because it would run on in a time of its own, or hold up all the others.
 
 use std::{
+    ops::RangeInclusive,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -47,13 +48,16 @@ struct Held {
     clock: GuestClock,
     /// How it was let go, until it has been stopped.
     going: Option<Going>,
+    /// When its clock can have gone on the last time.
+    started: RangeInclusive<HostInstant>,
     /// The least time from the word that its clock is about to go on until the reply.
     least_gap: Duration,
 }
 
 impl Held {
     fn new(clock: GuestClock) -> Self {
-        Self { clock, going: None, least_gap: Duration::MAX }
+        let started = HostInstant::ZERO..=HostInstant::ZERO;
+        Self { clock, going: None, started, least_gap: Duration::MAX }
     }
 
     /// The latest instant at which the guest's clock can have gone on. QEMU's reply never comes
@@ -147,12 +151,11 @@ impl Hand {
     async fn cont(&self) -> Result<Resumed, QmpError> {
         let going = self.qmp.go().await?;
         let mut held = self.held();
+        let (earliest, latest) = (going.at, held.latest_start(&going));
         held.going = Some(going);
-        Ok(Resumed {
-            earliest: going.at,
-            latest: held.latest_start(&going),
-            cost: going.running.saturating_since(going.sent),
-        })
+        held.started = earliest..=latest;
+        let cost = going.running.saturating_since(going.sent);
+        Ok(Resumed { earliest, latest, cost })
     }
 
     async fn stop(&self) -> Result<Stopped, QmpError> {
@@ -170,12 +173,15 @@ impl Hand {
             answered = read;
         }
         let mut held = self.held();
+        let before = held.clock.elapsed();
         if going.is_some() {
             held.clock.advance(ran, readings);
         }
+        let elapsed = held.clock.elapsed();
         Ok(Stopped {
-            elapsed: held.clock.elapsed(),
+            elapsed,
             source: held.clock.source(),
+            started: started(&held.started, &halted, elapsed.saturating_sub(before)),
             stop_cost: halted.stopped.saturating_since(halted.sent),
             read_cost: answered.saturating_since(halted.stopped),
         })
@@ -192,6 +198,20 @@ impl Hand {
     }
 }
 
+/// When the clock of a guest that ran for `ran` can have gone on: `known` is what its start says, and
+/// its stop says that it was `ran` before that. They may differ by what an estimate is off.
+fn started(
+    known: &RangeInclusive<HostInstant>,
+    halted: &Halted,
+    ran: Duration,
+) -> RangeInclusive<HostInstant> {
+    let before =
+        |at: HostInstant| HostInstant::from_nanos(at.as_nanos().saturating_sub(nanos(ran)));
+    let earliest = before(halted.sent).max(*known.start());
+    let latest = before(halted.stopped).min(*known.end());
+    if earliest <= latest { earliest..=latest } else { known.clone() }
+}
+
 /// How long the guest ran, as the host sees it: at least from when it was known to run until it was
 /// told to stop, at most from when it was told to run until it was known to stand.
 fn ran(going: &Going, halted: &Halted) -> Reckoning {
@@ -200,3 +220,6 @@ fn ran(going: &Going, halted: &Halted) -> Reckoning {
     let likely = halted.at.saturating_since(going.at);
     Reckoning::new(nanos(least), nanos(likely), nanos(most))
 }
+
+#[cfg(test)]
+mod tests;
