@@ -53,7 +53,9 @@ impl Stand {
         })
         .expect("spawned");
         let limits = Limits { reply: PATIENT, ..Limits::default() };
-        let qmp = Client::connect(&running.qmp, limits).await.expect("QEMU listens");
+        let connected = Client::connect(&running.qmp, limits).await;
+        let told = |error| panic!("{error}; {}", running.last_words().expect("a log"));
+        let qmp = connected.unwrap_or_else(told);
         Self { qmp, running, _site: site }
     }
 
