@@ -16,14 +16,3 @@ pub fn lockstep(keys: &[&str]) -> String {
 pub fn realtime() -> String {
     "[time]\nmode = 'realtime'\n".to_owned()
 }
-
-/// Guests of these names around one switch, on links with these keys.
-pub fn star(guests: &[&str], link: &[&str]) -> String {
-    let nodes = guests.iter().map(|guest| format!("[node.{guest}]\n"));
-    let links = guests.iter().enumerate().map(|(number, guest)| {
-        let ends = format!("endpoints = ['{guest}:eth0', 'hub:p{number}']");
-        format!("[[link]]\n{ends}\n{}\n", link.join("\n"))
-    });
-    let hub = "[node.hub]\nkind = 'switch'\n".to_owned();
-    std::iter::once(hub).chain(nodes).chain(links).collect()
-}
