@@ -1,29 +1,35 @@
-//! Instants at which somebody on the control side wants to be woken.
+//! Instants at which a guest is to be told to stop.
 
 use tokio::sync::oneshot;
 
 use super::plane::answer;
-use crate::sim::HostInstant;
+use crate::sim::{GuestId, HostInstant};
+
+/// When somebody on the control side wants to be woken.
+pub(super) struct Alarm {
+    pub(super) at: HostInstant,
+    pub(super) ring: oneshot::Sender<()>,
+}
 
 /// A few of them: one for each guest that runs.
 #[derive(Default)]
-pub(super) struct Alarms(Vec<(HostInstant, oneshot::Sender<()>)>);
+pub(super) struct Alarms(Vec<(GuestId, Alarm)>);
 
 impl Alarms {
-    pub(super) fn set(&mut self, at: HostInstant, ring: oneshot::Sender<()>) {
-        self.0.push((at, ring));
+    pub(super) fn set(&mut self, guest: GuestId, alarm: Alarm) {
+        self.0.push((guest, alarm));
     }
 
     /// The first of them.
     pub(super) fn next(&self) -> Option<HostInstant> {
-        self.0.iter().map(|(at, _)| *at).min()
+        self.0.iter().map(|(_, alarm)| alarm.at).min()
     }
 
-    /// Rings those that are due.
-    pub(super) fn ring(&mut self, now: HostInstant) {
-        while let Some(due) = self.0.iter().position(|(at, _)| *at <= now) {
-            let (_, ring) = self.0.swap_remove(due);
-            answer(ring, ());
-        }
+    /// Rings one that is due, and tells whose it was.
+    pub(super) fn ring(&mut self, now: HostInstant) -> Option<GuestId> {
+        let due = self.0.iter().position(|(_, alarm)| alarm.at <= now)?;
+        let (guest, alarm) = self.0.swap_remove(due);
+        answer(alarm.ring, ());
+        Some(guest)
     }
 }

@@ -9,6 +9,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::oneshot;
 
 use super::PortSettings;
+use super::alarms::Alarm;
 use crate::observation::Observation;
 use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
 use crate::xsk::SetupError;
@@ -22,11 +23,9 @@ pub(super) enum Command {
     Drained(oneshot::Sender<()>),
     /// Gives each guest a clock of its own.
     Part(oneshot::Sender<VirtualInstant>),
-    Run(GuestId, RangeInclusive<HostInstant>),
-    Hold(GuestId, VirtualInstant),
+    Run(GuestId, RangeInclusive<HostInstant>, Alarm),
+    Hold(GuestId, VirtualInstant, RangeInclusive<HostInstant>),
     Retire(GuestId),
-    /// Answers at that instant.
-    Alarm(HostInstant, oneshot::Sender<()>),
     /// Binds a socket to a new tap; answers with its number, which lives as long as the port.
     Rewire(PortId, PortSettings, oneshot::Sender<Result<RawFd, SetupError>>),
     Stop,

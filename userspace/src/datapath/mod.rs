@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use crate::observation::Observation;
 use crate::programs::{AttachMode, Programs, ProgramsError};
 use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
+use alarms::Alarm;
 use command::{Command, Doorbell};
 pub use error::{DatapathError, OrderError, RewireError};
 use plane::{Birth, Ready};
@@ -173,24 +174,36 @@ impl Datapath {
     }
 
     /// Tells that a guest with a clock of its own runs, since some instant in `since`: its frames
-    /// are sent by the earliest and it is handed frames by the latest. Orders are obeyed in turn.
+    /// are sent by the earliest and it is handed frames by the latest. Returns at `until`, when it
+    /// is to be told to stop, or a wake-up later; from then on it is handed nothing.
+    ///
+    /// Dropping the future recalls nothing.
     ///
     /// # Errors
     /// The data plane has stopped.
-    pub fn run(
+    pub async fn run(
         &self,
         guest: GuestId,
         since: RangeInclusive<HostInstant>,
+        until: HostInstant,
     ) -> Result<(), OrderError> {
-        self.send(Command::Run(guest, since))
+        let (ring, rung) = oneshot::channel();
+        self.send(Command::Run(guest, since, Alarm { at: until, ring }))?;
+        rung.await.map_err(|_hung_up| OrderError::Stopped)
     }
 
-    /// Tells that a guest with a clock of its own was stopped, and its clock at `at`.
+    /// Tells that a guest with a clock of its own was stopped, and its clock at `at`; it had run
+    /// since some instant in `since`, which is known better now. Orders are obeyed in turn.
     ///
     /// # Errors
     /// The data plane has stopped.
-    pub fn hold(&self, guest: GuestId, at: VirtualInstant) -> Result<(), OrderError> {
-        self.send(Command::Hold(guest, at))
+    pub fn hold(
+        &self,
+        guest: GuestId,
+        at: VirtualInstant,
+        since: RangeInclusive<HostInstant>,
+    ) -> Result<(), OrderError> {
+        self.send(Command::Hold(guest, at, since))
     }
 
     /// Tells that a guest with a clock of its own is gone for good.
@@ -199,17 +212,6 @@ impl Datapath {
     /// The data plane has stopped.
     pub fn retire(&self, guest: GuestId) -> Result<(), OrderError> {
         self.send(Command::Retire(guest))
-    }
-
-    /// Returns at `at`, or a wake-up later: more exactly than the timers of ordinary threads, since
-    /// the data plane wakes for it.
-    ///
-    /// # Errors
-    /// The data plane has stopped.
-    pub async fn alarm(&self, at: HostInstant) -> Result<(), OrderError> {
-        let (ring, rung) = oneshot::channel();
-        self.send(Command::Alarm(at, ring))?;
-        rung.await.map_err(|_hung_up| OrderError::Stopped)
     }
 
     /// Binds a port to a new tap, as when a guest was started anew. Must be called on a thread in

@@ -121,7 +121,10 @@ impl Plane {
             let now = host_now();
             let work = self.pacer.pass(now);
             self.report(work);
-            self.alarms.ring(host_now());
+            // Until now the guests have not been told to stop, so that the pass was for them too.
+            while let Some(guest) = self.alarms.ring(host_now()) {
+                self.pacer.close(guest);
+            }
             self.rest.take(now, work, self.next(work, now))?;
         }
     }
@@ -169,10 +172,12 @@ impl Plane {
             }
             Command::Drained(reply) => self.drained = Some(reply),
             Command::Part(reply) => answer(reply, self.pacer.part()),
-            Command::Run(guest, since) => self.pacer.run(guest, since),
-            Command::Hold(guest, at) => self.pacer.hold(guest, at),
+            Command::Run(guest, since, alarm) => {
+                self.pacer.run(guest, since);
+                self.alarms.set(guest, alarm);
+            }
+            Command::Hold(guest, at, since) => self.pacer.hold(guest, at, since),
             Command::Retire(guest) => self.pacer.retire(guest),
-            Command::Alarm(at, ring) => self.alarms.set(at, ring),
             Command::Rewire(id, port, reply) => answer(reply, self.rewire(id, &port)),
             Command::Stop => {}
         }

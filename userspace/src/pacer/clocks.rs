@@ -1,6 +1,7 @@
 //! Whose clock frames are sent and released by: one for all guests, or one for each.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use crate::sim::{GuestId, HostInstant, Paths, Plan, SwitchId, VirtualClock, VirtualInstant};
 
@@ -62,6 +63,10 @@ impl Clocks {
     }
 }
 
+/// Where a guest's start is known no better than this, what it sends waits until it stands still:
+/// then it is. No guest sees the difference, since none can get it before.
+const MOST_DOUBT: Duration = Duration::from_micros(200);
+
 /// What is known of a guest's clock while it runs: bounds. Where it stands is known exactly.
 #[derive(Clone)]
 struct Bounds {
@@ -78,6 +83,8 @@ pub(super) struct OwnClocks {
     /// By port.
     owners: Vec<GuestId>,
     running: Vec<GuestId>,
+    /// Those of them that are about to be stopped: where their clocks stop is not known yet.
+    closing: Vec<GuestId>,
     departed: Vec<bool>,
     paths: Paths,
     /// By switch: up to this instant nothing more arrives there from guests that stand still.
@@ -94,6 +101,7 @@ impl OwnClocks {
             clocks: vec![Bounds { sends: common.clone(), hears: common.clone() }; guests],
             owners: owners.to_vec(),
             running: Vec::with_capacity(guests),
+            closing: Vec::with_capacity(guests),
             departed: vec![false; guests],
             paths: Paths::new(plan, owners),
             settled: vec![VirtualInstant::ZERO; plan.switches.len()],
@@ -106,21 +114,38 @@ impl OwnClocks {
     /// The guest runs since some instant in `since`.
     pub(super) fn run(&mut self, guest: GuestId, since: RangeInclusive<HostInstant>) {
         let Some(clock) = self.clocks.get_mut(guest.0 as usize) else { return };
-        clock.sends.resume(*since.start());
         clock.hears.resume(*since.end());
+        if *since.end() <= *since.start() + MOST_DOUBT {
+            clock.sends.resume(*since.start());
+        }
+        self.closing.retain(|closing| *closing != guest);
         if !self.running.contains(&guest) {
             self.running.push(guest);
         }
         self.settle();
     }
 
-    /// The guest stands still, and its clock at `at`.
-    pub(super) fn hold(&mut self, guest: GuestId, at: VirtualInstant) {
+    /// The guest is about to be stopped. What falls due from now on waits: it must not find a guest
+    /// that stands still already, to whom it would be early.
+    pub(super) fn close(&mut self, guest: GuestId) {
+        if self.runs(guest) && !self.closing.contains(&guest) {
+            self.closing.push(guest);
+        }
+    }
+
+    /// The guest stands still, and its clock at `at`; now it is known better when it had started.
+    pub(super) fn hold(
+        &mut self,
+        guest: GuestId,
+        at: VirtualInstant,
+        since: RangeInclusive<HostInstant>,
+    ) {
         let Some(clock) = self.clocks.get_mut(guest.0 as usize) else { return };
+        // Changes nothing where the start was known well enough.
+        clock.sends.resume(*since.start());
         clock.sends.pause_at(at);
         clock.hears.pause_at(at);
-        self.running.retain(|running| *running != guest);
-        self.settle();
+        self.forget_run(guest);
     }
 
     /// The guest is gone: nothing waits for it any more.
@@ -128,7 +153,12 @@ impl OwnClocks {
         if let Some(departed) = self.departed.get_mut(guest.0 as usize) {
             *departed = true;
         }
+        self.forget_run(guest);
+    }
+
+    fn forget_run(&mut self, guest: GuestId) {
         self.running.retain(|running| *running != guest);
+        self.closing.retain(|closing| *closing != guest);
         self.settle();
     }
 
@@ -151,14 +181,14 @@ impl OwnClocks {
         if self.departed[owner.0 as usize] {
             return Some(self.floor(now));
         }
-        self.runs(owner).then(|| self.of(owner).hears.at(now))
+        self.hears(owner).then(|| self.of(owner).hears.at(now))
     }
 
     /// When a frame that is due at a port at `due` may be handed over; `None` while its guest stands
     /// still.
     pub(super) fn when_at(&self, port: usize, due: VirtualInstant) -> Option<HostInstant> {
         let owner = self.owners[port];
-        self.runs(owner).then(|| self.of(owner).hears.when(due)).flatten()
+        self.hears(owner).then(|| self.of(owner).hears.when(due)).flatten()
     }
 
     /// Up to when no frame that has yet to be sent arrives at a switch.
@@ -175,12 +205,13 @@ impl OwnClocks {
         if self.settled[switch.0 as usize] < due {
             return None;
         }
-        let reached = self.running.iter().filter_map(|guest| {
-            let delay = self.paths.to_switch(*guest, switch)?;
+        let mut passed = None;
+        for guest in self.running.iter().copied().filter(|guest| self.sends(*guest)) {
+            let Some(delay) = self.paths.to_switch(guest, switch) else { continue };
             let sent = due.as_nanos().saturating_sub(delay.as_nanos() as u64);
-            self.of(*guest).sends.when(VirtualInstant::from_nanos(sent))
-        });
-        reached.max()
+            passed = passed.max(self.of(guest).sends.when(VirtualInstant::from_nanos(sent)));
+        }
+        passed
     }
 
     fn floor(&self, now: HostInstant) -> VirtualInstant {
@@ -195,8 +226,18 @@ impl OwnClocks {
         &self.clocks[guest.0 as usize]
     }
 
-    /// Whether the guest's clock runs.
-    pub(super) fn runs(&self, guest: GuestId) -> bool {
+    /// Whether what the guest sends can be told the instant at which it did.
+    pub(super) fn sends(&self, guest: GuestId) -> bool {
+        self.runs(guest) && !self.of(guest).sends.is_paused()
+    }
+
+    /// Whether the guest is sure to run.
+    fn hears(&self, guest: GuestId) -> bool {
+        self.runs(guest) && !self.closing.contains(&guest)
+    }
+
+    /// Whether the guest runs, as far as is known.
+    fn runs(&self, guest: GuestId) -> bool {
         self.running.contains(&guest)
     }
 
@@ -204,7 +245,8 @@ impl OwnClocks {
         for (settled, switch) in self.settled.iter_mut().zip((0..).map(SwitchId)) {
             let still = (0..self.clocks.len() as u32)
                 .map(GuestId)
-                .filter(|guest| !self.departed[guest.0 as usize] && !self.running.contains(guest));
+                .filter(|guest| !self.departed[guest.0 as usize])
+                .filter(|guest| self.clocks[guest.0 as usize].sends.is_paused());
             let arrivals = still.filter_map(|guest| {
                 let delay = self.paths.to_switch(guest, switch)?;
                 // A clock that stands still shows the same at any instant.

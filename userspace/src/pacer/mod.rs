@@ -152,11 +152,11 @@ impl<W: Wire> Pacer<W> {
         self.ports.iter().any(Port::has_arrivals)
     }
 
-    /// True when a guest may still send and be handed frames: its own clock runs, or it has none.
+    /// True when what a guest sends can be taken in.
     fn is_live(&self, port: usize) -> bool {
         match &self.clocks {
             Clocks::Common(_) => true,
-            Clocks::Own(own) => own.runs(self.owners[port]),
+            Clocks::Own(own) => own.sends(self.owners[port]),
         }
     }
 

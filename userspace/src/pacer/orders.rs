@@ -55,11 +55,18 @@ impl<W: Wire> Pacer<W> {
         }
     }
 
-    /// The guest has been stopped, and its clock at `at`: what it sent until then is taken in, as
-    /// sent no later than that.
-    pub fn hold(&mut self, guest: GuestId, at: VirtualInstant) {
+    /// The guest is about to be stopped: it is handed nothing more.
+    pub fn close(&mut self, guest: GuestId) {
         if let Some(own) = self.clocks.own() {
-            own.hold(guest, at);
+            own.close(guest);
+        }
+    }
+
+    /// The guest has been stopped, and its clock at `at`; it had run since some instant in `since`.
+    /// What it sent until then is taken in, as sent no later than that.
+    pub fn hold(&mut self, guest: GuestId, at: VirtualInstant, since: RangeInclusive<HostInstant>) {
+        if let Some(own) = self.clocks.own() {
+            own.hold(guest, at, since);
             self.take_in_of(guest);
         }
     }

@@ -1,6 +1,7 @@
 //! What lockstep asks of whoever holds the guests.
 
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::sim::{GuestId, HostInstant};
@@ -31,12 +32,14 @@ pub struct Resumed {
 }
 
 /// A guest that stands still.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped {
     /// What has passed on its own clock since [`Reins::seize`].
     pub elapsed: Duration,
     /// How that is known.
     pub source: ClockSource,
+    /// The host instants at which its clock can have gone on before, as far as that is known now.
+    pub started: RangeInclusive<HostInstant>,
     /// How long the order to stop took.
     pub stop_cost: Duration,
     /// How long reading the clock took.

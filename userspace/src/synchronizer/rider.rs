@@ -65,18 +65,28 @@ impl Rider {
     ) -> Result<Option<Run>, SynchronizerError> {
         let span = end.saturating_since(self.clock);
         let Ok(resumed) = reins.cont(self.guest).await else { return self.depart(datapath) };
-        datapath.run(self.guest, resumed.earliest..=resumed.latest)?;
         let until = resumed.earliest + span.saturating_sub(self.lead);
-        datapath.alarm(until).await?;
+        datapath.run(self.guest, resumed.earliest..=resumed.latest, until).await?;
         let believed = self.clock + host_now().saturating_since(resumed.latest);
         let stopped = match reins.stop(self.guest).await {
             Ok(stopped) => stopped,
             Err(Departed) => return self.depart(datapath),
         };
+        tracing::trace!(
+            guest = self.guest.0,
+            from = %self.clock,
+            %end,
+            reached = %(self.zero + stopped.elapsed),
+            source = stopped.source.name(),
+            cont = ?resumed.cost,
+            doubt = ?resumed.latest.saturating_since(resumed.earliest),
+            stop = ?stopped.stop_cost,
+            "ran"
+        );
         // Readings go back only if they are estimates; the guest's time in the lab never does.
         self.clock = (self.zero + stopped.elapsed).max(self.clock);
         self.source = stopped.source;
-        datapath.hold(self.guest, self.clock)?;
+        datapath.hold(self.guest, self.clock, stopped.started.clone())?;
         self.learn(end);
         let overrun = self.clock.saturating_since(end);
         let misjudged = believed.saturating_since(self.clock);

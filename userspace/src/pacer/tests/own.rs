@@ -8,6 +8,11 @@ use crate::sim::{Quantum, SwitchId, SwitchSettings};
 const FIRST: GuestId = GuestId(0);
 const SECOND: GuestId = GuestId(1);
 
+/// A start that says nothing new.
+fn since_now() -> std::ops::RangeInclusive<HostInstant> {
+    read()..=read()
+}
+
 fn virt(span: Duration) -> VirtualInstant {
     VirtualInstant::ZERO + span
 }
@@ -32,7 +37,7 @@ fn a_frame_waits_for_its_receivers_clock() {
     NOW.set(NOW.get() + 1_000_000);
     bench.arrive(60);
     bench.pass_after(3 * MS);
-    bench.pacer.hold(FIRST, virt(4 * MS));
+    bench.pacer.hold(FIRST, virt(4 * MS), since_now());
     assert_eq!(bench.pass_after(100 * MS).released, 0, "nobody runs");
     assert_eq!(bench.pacer.next_due(), None);
     bench.run(SECOND);
@@ -49,7 +54,7 @@ fn a_frame_that_comes_out_after_the_stop_was_sent_at_the_stop() {
     NOW.set(NOW.get() + 2_000_000);
     // Stamped at 2 ms, but the guest's own clock says that it got no further than 1 ms.
     bench.arrive(60);
-    bench.pacer.hold(FIRST, virt(MS));
+    bench.pacer.hold(FIRST, virt(MS), since_now());
     bench.run(SECOND);
     assert_eq!(bench.pacer.next_due(), Some(read() + 6 * MS));
 }
@@ -64,19 +69,54 @@ fn what_a_guest_sends_before_its_start_is_known_waits_for_that() {
     assert_eq!(bench.pass_after(Duration::ZERO).received, 1);
 }
 
+/// Instants up to so many microseconds ago.
+fn since(micros: u64) -> std::ops::RangeInclusive<HostInstant> {
+    HostInstant::from_nanos(NOW.get() - micros * 1000)..=read()
+}
+
 #[test]
 fn doubt_about_a_start_makes_no_frame_early() {
     let mut bench = Bench::parted(5 * MS);
-    // The first guest runs since now or up to 1 ms later, and sends at once: it may be at 1 ms.
     NOW.set(NOW.get() + 1_000_000);
-    let since = |ago| HostInstant::from_nanos(NOW.get() - ago);
-    bench.pacer.run(FIRST, since(1_000_000)..=since(0));
+    // The first guest runs since now or up to 100 us ago, and sends at once: it may be at 100 us.
+    bench.pacer.run(FIRST, since(100));
     bench.arrive(60);
     bench.pass_after(3 * MS);
-    bench.pacer.hold(FIRST, virt(4 * MS));
-    // The second one likewise: when it is sure to be at 6 ms, it may be at 7.
-    bench.pacer.run(SECOND, since(1_000_000)..=since(0));
-    assert_eq!(bench.pacer.next_due(), Some(read() + 6 * MS));
+    bench.pacer.hold(FIRST, virt(4 * MS), since_now());
+    // The second one likewise: when it is sure to be at 5.1 ms, it may be at 5.2.
+    bench.pacer.run(SECOND, since(100));
+    assert_eq!(bench.pacer.next_due(), Some(read() + 5 * MS + MS / 10));
+}
+
+#[test]
+fn what_was_sent_after_a_doubtful_start_waits_until_it_is_known() {
+    let mut bench = Bench::parted(5 * MS);
+    bench.pacer.run(FIRST, since(40_000));
+    bench.arrive(60);
+    assert_eq!(bench.pass_after(3 * MS).received, 0);
+    // It had started just now, and the frame was sent at zero.
+    let begun = HostInstant::from_nanos(NOW.get() - 3_000_000);
+    bench.pacer.hold(FIRST, virt(3 * MS), begun..=begun);
+    bench.run(SECOND);
+    assert_eq!(bench.pacer.next_due(), Some(read() + 5 * MS));
+}
+
+#[test]
+fn a_guest_that_is_about_to_be_stopped_is_handed_nothing() {
+    let mut bench = Bench::parted(5 * MS);
+    bench.run(FIRST);
+    bench.arrive(60);
+    bench.pass_after(MS);
+    bench.run(SECOND);
+    NOW.set(NOW.get() + 4_900_000);
+    bench.pacer.close(SECOND);
+    assert_eq!(bench.pacer.next_due(), None);
+    assert_eq!(bench.pass_after(3 * MS).released, 0);
+    bench.pacer.hold(SECOND, virt(5 * MS), since_now());
+    assert_eq!(bench.pass_after(3 * MS).released, 0);
+    bench.run(SECOND);
+    assert_eq!(bench.pass_after(Duration::ZERO).released, 1);
+    assert_eq!(bench.observe().lateness.max(), Duration::ZERO);
 }
 
 #[test]
@@ -87,8 +127,8 @@ fn a_frame_that_is_due_in_the_past_goes_at_once_and_counts_as_late() {
     bench.pass_after(MS);
     bench.run(SECOND);
     NOW.set(NOW.get() + 4_000_000);
-    bench.pacer.hold(SECOND, virt(4 * MS));
-    bench.pacer.hold(FIRST, virt(5 * MS));
+    bench.pacer.hold(SECOND, virt(4 * MS), since_now());
+    bench.pacer.hold(FIRST, virt(5 * MS), since_now());
     bench.run(SECOND);
     assert_eq!(bench.pass_after(Duration::ZERO).released, 1);
     assert_eq!(bench.observe().lateness.max(), 3 * MS);
@@ -175,7 +215,7 @@ impl Star {
         }
         self.pass_until(begun + span);
         self.clocks[guest as usize] = from + span;
-        self.pacer.hold(GuestId(guest), from + span);
+        self.pacer.hold(GuestId(guest), from + span, since_now());
     }
 }
 
