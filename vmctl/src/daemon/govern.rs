@@ -11,6 +11,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use super::{fleet::Fleet, lab::Lab, leash::Announcer};
 use crate::{
     api::failure::Failure,
+    qemu::priority,
     scenario::{Lockstep, Overload, Scenario, Start, TimeSettings},
 };
 
@@ -34,6 +35,9 @@ pub fn start(
             handle
         }
         TimeSettings::Lockstep(lockstep) => {
+            if let Err(error) = priority::prefer_session() {
+                tracing::warn!(%error, "the lab gets no more of a busy host than others");
+            }
             let settings = settings(lockstep, scenario);
             let (policy, handle) = synchronizer::Lockstep::new(fleet, plane, events, settings);
             tasks.spawn(policy.run());

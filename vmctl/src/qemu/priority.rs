@@ -22,6 +22,20 @@ pub fn prefer_daemon() {
     let _not_permitted = setpriority_process(None, OF_DAEMON);
 }
 
+/// Lets the whole session of the calling process, guests included, go before the host's ordinary
+/// work. Where the kernel groups processes by session (`sched_autogroup_enabled`), nice values only
+/// rank those within one.
+///
+/// # Errors
+/// We may not.
+pub fn prefer_session() -> io::Result<()> {
+    match fs::write("/proc/self/autogroup", IN_LOCKSTEP.to_string()) {
+        // This kernel has no such groups.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
 /// Gives all threads of process `pid` the nice value `nice`. Its threads inherit from each other, so
 /// that those to come have it too.
 ///
