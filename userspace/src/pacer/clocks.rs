@@ -226,8 +226,13 @@ impl OwnClocks {
         &self.clocks[guest.0 as usize]
     }
 
-    /// Whether what the guest sends can be told the instant at which it did.
-    pub(super) fn sends(&self, guest: GuestId) -> bool {
+    /// Whether what comes from the guest can be told the instant at which it was sent. What comes
+    /// from one that is gone was sent at its end.
+    pub(super) fn times(&self, guest: GuestId) -> bool {
+        self.departed[guest.0 as usize] || self.sends(guest)
+    }
+
+    fn sends(&self, guest: GuestId) -> bool {
         self.runs(guest) && !self.of(guest).sends.is_paused()
     }
 

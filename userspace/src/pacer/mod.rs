@@ -77,6 +77,8 @@ pub struct Pacer<W> {
     stamps: StampSource,
     /// The last send instant of each port: sends of one port keep their order.
     last_sent: Vec<VirtualInstant>,
+    /// Frames of each port that wait until it is known when they were sent.
+    untimed: Vec<Vec<(HostInstant, Frame)>>,
     /// Dues of the frames on each port's TX ring, and which ports have any.
     dues: Vec<Vec<VirtualInstant>>,
     dirty: Vec<u32>,
@@ -125,6 +127,7 @@ impl<W: Wire> Pacer<W> {
             read,
             stamps,
             last_sent: vec![VirtualInstant::ZERO; count],
+            untimed: (0..count).map(|_| Vec::new()).collect(),
             dues: (0..count).map(|_| Vec::with_capacity(BATCH)).collect(),
             dirty: Vec::with_capacity(count.max(BATCH)),
             least_late: None,
@@ -152,11 +155,12 @@ impl<W: Wire> Pacer<W> {
         self.ports.iter().any(Port::has_arrivals)
     }
 
-    /// True when what a guest sends can be taken in.
-    fn is_live(&self, port: usize) -> bool {
+    /// True when it is known when a guest sends what it sends: always, but for one with a clock of
+    /// its own that may have gone on, or has gone on who knows when.
+    fn is_timed(&self, port: usize) -> bool {
         match &self.clocks {
             Clocks::Common(_) => true,
-            Clocks::Own(own) => own.sends(self.owners[port]),
+            Clocks::Own(own) => own.times(self.owners[port]),
         }
     }
 
@@ -177,11 +181,11 @@ impl<W: Wire> Pacer<W> {
         ports.chain(switches.filter_map(|(due, switch)| own.when_passed(switch, due))).min()
     }
 
-    /// Drains every RX ring into the network. Returns the number of descriptors.
+    /// Drains every RX ring. Returns the number of descriptors.
     fn take_in(&mut self, now: HostInstant) -> u32 {
         let mut received = 0;
         for index in 0..self.ports.len() {
-            if self.ports[index].has_arrivals() && self.is_live(index) {
+            if self.ports[index].has_arrivals() {
                 received += self.take_in_from(index, now);
             }
         }
@@ -189,19 +193,35 @@ impl<W: Wire> Pacer<W> {
     }
 
     fn take_in_from(&mut self, index: usize, now: HostInstant) -> u32 {
-        let Self { ports, network, clocks, read, stamps, last_sent, .. } = self;
+        let timed = self.is_timed(index);
+        let Self { ports, network, clocks, read, stamps, last_sent, untimed, .. } = self;
         let clock = clocks.of_sender(index);
-        let last = &mut last_sent[index];
+        let (last, untimed) = (&mut last_sent[index], &mut untimed[index]);
         let mut unstamped = 0u32;
         let count = ports[index].receive(GULP, |Arrival { frame, stamp }| {
             // A frame that came after `now` was read has a stamp after it: read again, and no more.
             let sent = stamps.believe(stamp, now).or_else(|| stamps.believe(stamp, read()));
             unstamped += u32::from(sent.is_none());
-            *last = clock.at(sent.unwrap_or(now)).max(*last);
-            network.submit(PortId(index as u32), *last, frame);
+            let sent = sent.unwrap_or(now);
+            if timed {
+                *last = clock.at(sent).max(*last);
+                network.submit(PortId(index as u32), *last, frame);
+            } else {
+                untimed.push((sent, frame));
+            }
         });
         ports[index].note_unstamped(unstamped);
         count
+    }
+
+    /// Submits what waited until it was known when it was sent.
+    fn time(&mut self, index: usize) {
+        let Self { network, clocks, last_sent, untimed, .. } = self;
+        let (clock, last) = (clocks.of_sender(index), &mut last_sent[index]);
+        for (sent, frame) in untimed[index].drain(..) {
+            *last = clock.at(sent).max(*last);
+            network.submit(PortId(index as u32), *last, frame);
+        }
     }
 
     /// Takes frames through switches as far as they can be.

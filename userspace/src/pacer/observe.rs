@@ -16,7 +16,8 @@ impl<W: Wire> Pacer<W> {
             let unconnected = self.network.port_drops(PortId(index)).total();
             PortObservation { unconnected, ..port.observe() }
         }));
-        into.in_flight = self.network.in_flight() as u64;
+        let untimed: usize = self.untimed.iter().map(Vec::len).sum();
+        into.in_flight = (self.network.in_flight() + untimed) as u64;
         into.stragglers = self.network.stragglers();
         into.overloads = self.overloads;
         into.lateness.copy_from(&self.lateness);

@@ -52,6 +52,9 @@ impl<W: Wire> Pacer<W> {
     pub fn run(&mut self, guest: GuestId, since: RangeInclusive<HostInstant>) {
         if let Some(own) = self.clocks.own() {
             own.run(guest, since);
+            if own.times(guest) {
+                self.time_of(guest);
+            }
         }
     }
 
@@ -79,13 +82,22 @@ impl<W: Wire> Pacer<W> {
         }
     }
 
-    /// Takes in what waits on the RX rings of a guest that sends no more.
+    /// Takes in what waits on the RX rings of a guest that sends no more, and submits all it sent.
     fn take_in_of(&mut self, guest: GuestId) {
         for port in 0..self.ports.len() {
             while self.owners[port] == guest
                 && self.ports[port].has_arrivals()
                 && self.take_in_from(port, (self.read)()) > 0
             {}
+        }
+        self.time_of(guest);
+    }
+
+    fn time_of(&mut self, guest: GuestId) {
+        for port in 0..self.ports.len() {
+            if self.owners[port] == guest {
+                self.time(port);
+            }
         }
     }
 }
