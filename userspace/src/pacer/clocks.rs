@@ -229,7 +229,7 @@ impl OwnClocks {
     /// Whether what comes from the guest can be told the instant at which it was sent. What comes
     /// from one that is gone was sent at its end.
     pub(super) fn times(&self, guest: GuestId) -> bool {
-        self.departed[guest.0 as usize] || self.sends(guest)
+        self.departed.get(guest.0 as usize) == Some(&true) || self.sends(guest)
     }
 
     fn sends(&self, guest: GuestId) -> bool {

@@ -138,6 +138,17 @@ fn a_frame_that_is_due_in_the_past_goes_at_once_and_counts_as_late() {
 }
 
 #[test]
+fn guests_without_a_port_are_no_concern_of_the_network() {
+    let mut bench = Bench::parted(MS);
+    let hermit = GuestId(7);
+    bench.run(hermit);
+    bench.pacer.close(hermit);
+    bench.pacer.hold(hermit, virt(MS), since_now());
+    bench.pacer.retire(hermit);
+    assert_eq!(bench.pass_after(MS), Work::default());
+}
+
+#[test]
 fn frames_for_a_guest_that_is_gone_do_not_stay() {
     let mut bench = Bench::parted(5 * MS);
     bench.wires[1].0.borrow_mut().gone = true;
