@@ -70,13 +70,13 @@ fn pauses_cannot_be_told_from_inside() {
     let found = told_apart(&smooth, &broken);
     assert!(found.is_empty(), "pauses can be told: {found:#?}");
 
-    // The same by SIGSTOP, which QEMU is not told of: the detective sees what there is to see.
+    // The same by SIGSTOP, which QEMU is not told of: what there is to see is seen.
     let alice = lab.pid_of("alice");
     lab.vmctl(&["resume"]);
     let frozen = watch(&lab, || {
         lab.vmctl(&["resume"]);
         let frozen = Frozen::new(alice);
-        sleep(Duration::from_millis(dice.between(1, 200)));
+        sleep(Duration::from_millis(dice.between(60, 200)));
         drop(frozen);
         sleep(Duration::from_millis(dice.between(10, 150)));
     });
