@@ -200,7 +200,8 @@ fn the_validation_scripts_pass_with_more_guests_than_cores() {
     let lab = Lab::up("t-office", &(lockstep(&[]) + SMALL + TWO_PAIRS));
     // Each guest has a machine of its own, so the tolerances are those for one: the scripts' own.
     validate("ping.sh", &lab, &[("COUNT", "20")]);
-    validate("iperf.sh", &lab, &[("SECONDS_EACH", "2")]);
+    // But for the share of the rate: a transfer of one second spends much of it on getting going.
+    validate("iperf.sh", &lab, &[("SECONDS_EACH", "1"), ("SHARE", "0.6")]);
     assert_in_step(&lab);
 }
 
