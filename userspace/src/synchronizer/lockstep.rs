@@ -135,24 +135,28 @@ impl<G: Guests + Reins> Course<G> {
 
     /// Whether there is no next window for now. With no guest left there is none at all.
     fn is_held(&self) -> bool {
-        self.desk.is_paused() || self.riders.iter().all(|rider| rider.departed)
+        self.desk.is_paused() || self.is_deserted()
+    }
+
+    fn is_deserted(&self) -> bool {
+        self.riders.iter().all(|rider| rider.departed)
     }
 
     /// Between two windows, with all guests stopped.
     async fn serve(&mut self, request: Request) {
         match request {
             Request::Pause(reply) => {
-                self.interrupt();
+                self.cut_short(SynchronizerError::Interrupted);
                 self.hold(true);
                 answer(reply, Ok(()));
             }
             Request::Resume(reply) => {
-                self.interrupt();
+                self.cut_short(SynchronizerError::Interrupted);
                 self.desk.tally.send_modify(|tally| tally.paused = false);
                 answer(reply, Ok(()));
             }
             Request::Advance(span, reply) => {
-                self.interrupt();
+                self.cut_short(SynchronizerError::Interrupted);
                 self.desk.tally.send_modify(|tally| tally.paused = false);
                 self.advancing = Some((self.now + span, reply));
                 self.finish_advance();
@@ -179,9 +183,9 @@ impl<G: Guests + Reins> Course<G> {
         Ok(())
     }
 
-    fn interrupt(&mut self) {
+    fn cut_short(&mut self, why: SynchronizerError) {
         if let Some((_, reply)) = self.advancing.take() {
-            answer(reply, Err(SynchronizerError::Interrupted));
+            answer(reply, Err(why));
         }
     }
 
@@ -192,11 +196,14 @@ impl<G: Guests + Reins> Course<G> {
         });
     }
 
-    /// Holds where a span is over.
+    /// Holds where a span is over. Without guests none ever is.
     fn finish_advance(&mut self) {
         if let Some((_, reply)) = self.advancing.take_if(|(end, _)| *end <= self.now) {
             self.hold(false);
             answer(reply, Ok(self.now));
+        }
+        if self.is_deserted() {
+            self.cut_short(SynchronizerError::Deserted);
         }
     }
 

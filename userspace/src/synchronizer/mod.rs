@@ -65,6 +65,9 @@ pub enum SynchronizerError {
     /// Time was to advance by a span, and a pause or resume came in between.
     #[error("another order came before the time had passed")]
     Interrupted,
+    /// Windows wait for guests of which none will come.
+    #[error("no guest is left")]
+    Deserted,
     /// The task has ended.
     #[error("the synchronizer has stopped")]
     Stopped,
@@ -134,7 +137,7 @@ impl Synchronizer {
     /// milliseconds later. Frames in flight stay in flight.
     ///
     /// # Errors
-    /// What failed, or a pause in between.
+    /// What failed, or a pause in between; in lockstep also that no guest is left.
     pub async fn advance(&self, span: Duration) -> Result<VirtualInstant, SynchronizerError> {
         self.ask(|reply| Request::Advance(span, reply)).await
     }

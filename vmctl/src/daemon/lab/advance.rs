@@ -9,7 +9,6 @@ use chronotap::{
     observation::Observation,
     synchronizer::{SynchronizerError, Windows},
 };
-use tokio::time::sleep;
 
 use super::{Lab, Phase};
 use crate::{
@@ -17,9 +16,6 @@ use crate::{
     daemon::{describe::nanos, status},
     units::Delay,
 };
-
-/// How often it is looked whether any guest is left: without one, windows are over.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// What stood where when a span began or ended.
 struct Mark {
@@ -60,10 +56,7 @@ impl Lab {
         let paused = self.synchronizer.pause().await;
         paused.map_err(|error| self.disobeyed("not paused", &error))?;
         let before = self.mark().await?;
-        let outcome = tokio::select! {
-            outcome = self.synchronizer.advance(span) => outcome,
-            () = self.deserted() => return Err(self.nobody_left()),
-        };
+        let outcome = self.synchronizer.advance(span).await;
         let after = self.mark().await?;
         outcome.map_err(|error| self.cut_short(span, &error, &after))?;
         if ran {
@@ -76,14 +69,6 @@ impl Lab {
         let at = Instant::now();
         let (observation, _) = self.observe().await?;
         Ok(Mark { at, observation, windows: self.synchronizer.windows() })
-    }
-
-    /// Returns when windows wait for guests of which none will come.
-    async fn deserted(&self) {
-        let empty = |windows: Windows| windows.guests.iter().all(|guest| guest.departed);
-        while !self.synchronizer.windows().is_some_and(empty) {
-            sleep(LOOK).await;
-        }
     }
 
     fn nobody_left(&self) -> Failure {
@@ -100,6 +85,7 @@ impl Lab {
                  virtual time",
                 after.now().as_secs_f64()
             )),
+            SynchronizerError::Deserted => self.nobody_left(),
             error => self.disobeyed(&what, error),
         }
     }
