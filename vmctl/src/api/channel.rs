@@ -74,6 +74,20 @@ pub enum ExecResult {
     },
 }
 
+impl ExecResult {
+    /// How the command ended, out of the payload of a [`Channel::Result`] message.
+    ///
+    /// # Errors
+    /// The guest could not say any more, or the payload is not of this kind.
+    pub fn outcome(payload: &[u8]) -> Result<Outcome, Failure> {
+        match serde_json::from_slice(payload) {
+            Ok(Self::Ended(outcome)) => Ok(outcome),
+            Ok(Self::Lost { failed }) => Err(failed),
+            Err(error) => Err(Failure::runtime(format!("the command's result is odd: {error}"))),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

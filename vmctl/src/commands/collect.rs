@@ -58,7 +58,7 @@ async fn collect(mut channels: Channels, node: &str) -> Result<Collected, Failur
             Channel::Stdout => &mut stdout,
             Channel::Stderr => &mut stderr,
             Channel::Result => {
-                return Ok(Collected { outcome: outcome(&payload)?, stdout, stderr });
+                return Ok(Collected { outcome: ExecResult::outcome(&payload)?, stdout, stderr });
             }
             Channel::Stdin | Channel::Signal => continue,
         };
@@ -69,14 +69,6 @@ async fn collect(mut channels: Channels, node: &str) -> Result<Collected, Failur
     }
     Err(Failure::runtime(format!("guest `{node}` went away while a command ran in it"))
         .remedy("`vmctl status` says what became of it"))
-}
-
-fn outcome(payload: &[u8]) -> Result<Outcome, Failure> {
-    match serde_json::from_slice(payload) {
-        Ok(ExecResult::Ended(outcome)) => Ok(outcome),
-        Ok(ExecResult::Lost { failed }) => Err(failed),
-        Err(error) => Err(Failure::runtime(format!("the command's result is odd: {error}"))),
-    }
 }
 
 #[cfg(test)]

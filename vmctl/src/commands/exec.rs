@@ -123,17 +123,11 @@ async fn write(to: &mut (impl tokio::io::AsyncWrite + Unpin), payload: &Bytes) -
 }
 
 fn outcome(payload: &[u8], node: &str) -> Result<u8, Failure> {
-    let result = serde_json::from_slice(payload)
-        .map_err(|error| Failure::runtime(format!("the command's result is odd: {error}")))?;
-    match result {
-        ExecResult::Lost { failed } => Err(failed),
-        ExecResult::Ended(outcome) => {
-            if let Outcome::NotStarted { message, .. } = &outcome {
-                output::note(&format!("{node}: {message}"));
-            }
-            Ok(outcome.shell_status())
-        }
+    let outcome = ExecResult::outcome(payload)?;
+    if let Outcome::NotStarted { message, .. } = &outcome {
+        output::note(&format!("{node}: {message}"));
     }
+    Ok(outcome.shell_status())
 }
 
 /// Sends standard input and signals; returns when the user insists on leaving. What cannot be sent

@@ -5,10 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::{
-    api::{
-        failure::Failure,
-        status::{LabState, Listed},
-    },
+    api::{failure::Failure, status::Listed},
     cli::Format,
     client::Client,
     lab::{self, Labs},
@@ -31,7 +28,7 @@ async fn describe(place: &Labs, lab: &lab::Listed) -> Listed {
     let status = tokio::time::timeout(ANSWER_WITHIN, client.status()).await;
     let status = status.ok().and_then(Result::ok);
     let state = match (&status, lab.alive) {
-        (Some(status), _) => word(status.state),
+        (Some(status), _) => status.state.word(),
         (None, true) => "not answering",
         (None, false) => "dead",
     };
@@ -43,14 +40,5 @@ async fn describe(place: &Labs, lab: &lab::Listed) -> Listed {
         daemon_pid: record.filter(|_| lab.alive).map(|record| record.daemon.pid),
         topology: record.map(|record| record.topology.clone()),
         metrics: record.filter(|_| lab.alive).and_then(|record| record.metrics),
-    }
-}
-
-fn word(state: LabState) -> &'static str {
-    match state {
-        LabState::Booting => "booting",
-        LabState::Running => "running",
-        LabState::Paused => "paused",
-        LabState::Stopping => "stopping",
     }
 }

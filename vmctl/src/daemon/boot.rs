@@ -302,6 +302,7 @@ fn about(
 fn names(scenario: &Scenario) -> Names {
     Names {
         lab: scenario.name.to_string(),
+        guests: scenario.guests.iter().map(|guest| guest.name.to_string()).collect(),
         ports: tap_settings(scenario).map(|tap| tap.alias).collect(),
         links: scenario.links.iter().map(|link| link.label.clone()).collect(),
         switches: scenario.switches.iter().map(|switch| switch.name.to_string()).collect(),

@@ -57,9 +57,12 @@ fn settings(lockstep: &Lockstep, scenario: &Scenario) -> synchronizer::Settings 
 
 /// How many guests of so many virtual processors this host has cores for.
 fn room(vcpus: u32) -> NonZeroU32 {
-    // A host that does not tell has one core, as far as anyone knows.
-    let cores = available_parallelism().map_or(1, |cores| cores.get() as u32);
-    NonZeroU32::new(cores / vcpus.max(1)).unwrap_or(NonZeroU32::MIN)
+    NonZeroU32::new(cores() / vcpus.max(1)).unwrap_or(NonZeroU32::MIN)
+}
+
+/// How many cores the host has. One that does not tell has one, as far as anyone knows.
+pub fn cores() -> u32 {
+    available_parallelism().map_or(1, |cores| cores.get() as u32)
 }
 
 /// Whether guests are in windows from their first instruction on.

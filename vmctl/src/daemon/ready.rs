@@ -6,13 +6,13 @@
 //! A guest that does not answer in time ends the attempt, unless others do and the topology lets
 //! the lab go on without it.
 
-use std::{path::Path, sync::Arc, thread::available_parallelism, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use chronotap_guest::{Outcome, Request, host::Session};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{belongings, lab::Lab, leash::Announcer, pairs, seat::Seat};
+use super::{belongings, govern, lab::Lab, leash::Announcer, pairs, seat::Seat};
 use crate::{
     api::{
         failure::Failure,
@@ -39,9 +39,8 @@ const NAMES: usize = 4;
 pub fn patience(scenario: &Scenario) -> Duration {
     const LEAST: Duration = Duration::from_secs(120);
     const EACH: Duration = Duration::from_secs(20);
-    let cores = available_parallelism().map_or(1, |cores| cores.get() as u32);
     let vcpus: u32 = scenario.guests.iter().map(|guest| guest.vcpus).sum();
-    LEAST.max(EACH * vcpus / cores)
+    LEAST.max(EACH * vcpus / govern::cores())
 }
 
 /// Waits for the guests, at most `limit`.

@@ -81,7 +81,6 @@ pub async fn scrape(lab: &Lab) -> Result<Scrape, Failure> {
         overload_pauses: tally.overload_pauses,
         virtual_time: now(windows.as_ref(), &observation),
         wall_time,
-        guests: lab.seats.iter().map(|seat| seat.name().to_owned()).collect(),
         windows,
         observation: *observation,
     })

@@ -50,6 +50,8 @@ pub fn told(drops: &Drops, usual: &[DropReason]) -> impl Iterator<Item = (DropRe
 pub struct Names {
     /// The lab.
     pub lab: String,
+    /// Every guest.
+    pub guests: Vec<String>,
     /// Every port as `guest:interface`.
     pub ports: Vec<String>,
     /// Every link.
@@ -75,8 +77,6 @@ pub struct Scrape {
     pub virtual_time: Duration,
     /// Host time since virtual time began.
     pub wall_time: Duration,
-    /// Every guest.
-    pub guests: Vec<String>,
     /// What windows were like, where the lab runs in windows.
     pub windows: Option<Windows>,
 }
@@ -107,7 +107,7 @@ impl Collector for Scrape {
         self.time(&mut encoder)?;
         self.windows
             .as_ref()
-            .map_or(Ok(()), |windows| windows::encode(&mut encoder, windows, &self.guests))
+            .map_or(Ok(()), |windows| windows::encode(&mut encoder, windows, &self.names.guests))
     }
 }
 
@@ -182,9 +182,7 @@ impl Scrape {
             reasons(&mut family, labels, &way.counters.dropped, &ON_LINKS)?;
         }
         let help = "Frames between their sender and their receiver";
-        encoder
-            .encode_descriptor("in_flight_frames", help, None, MetricType::Gauge)?
-            .encode_gauge(&self.observation.in_flight)
+        gauge(encoder, "in_flight_frames", help, None)?.encode_gauge(&self.observation.in_flight)
     }
 
     fn switches(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
@@ -238,6 +236,15 @@ pub(super) fn counter<'a>(
     unit: Option<&'a Unit>,
 ) -> Result<MetricEncoder<'a>, fmt::Error> {
     encoder.encode_descriptor(name, help, unit, MetricType::Counter)
+}
+
+pub(super) fn gauge<'a>(
+    encoder: &'a mut DescriptorEncoder,
+    name: &'a str,
+    help: &str,
+    unit: Option<&'a Unit>,
+) -> Result<MetricEncoder<'a>, fmt::Error> {
+    encoder.encode_descriptor(name, help, unit, MetricType::Gauge)
 }
 
 fn put(family: &mut MetricEncoder, labels: &impl EncodeLabelSet, value: u64) -> fmt::Result {
@@ -302,6 +309,7 @@ mod tests {
     fn scrape() -> Scrape {
         let names = Names {
             lab: "pair".into(),
+            guests: vec!["alice".into(), "bob".into()],
             ports: vec!["alice:eth0".into()],
             links: vec!["alice:eth0-hub:p1".into()],
             switches: vec!["hub".into()],
@@ -320,7 +328,6 @@ mod tests {
             overload_pauses: 0,
             virtual_time: Duration::from_millis(1500),
             wall_time: Duration::from_secs(2),
-            guests: vec!["alice".into()],
             windows: None,
         }
     }
@@ -336,8 +343,7 @@ mod tests {
     fn windows_come_on_top() {
         let without = scrape().render().expect("renders");
         let windows = windows::tests::two_windows();
-        let guests = vec!["alice".into(), "bob".into()];
-        let with = Scrape { windows: Some(windows), guests, ..scrape() }.render().expect("renders");
+        let with = Scrape { windows: Some(windows), ..scrape() }.render().expect("renders");
         let own = with.lines().filter(|line| !without.contains(line));
         // Histograms have the buckets of all others.
         let short = own.filter(|line| !line.contains("_bucket{") || line.contains("+Inf"));

@@ -6,13 +6,9 @@ use chronotap::{
     sim::VirtualInstant,
     synchronizer::{GuestClock, Windows},
 };
-use prometheus_client::{
-    encoding::{DescriptorEncoder, MetricEncoder},
-    metrics::MetricType,
-    registry::Unit,
-};
+use prometheus_client::{encoding::DescriptorEncoder, registry::Unit};
 
-use super::scrape::{counter, histogram, plain};
+use super::scrape::{counter, gauge, histogram, plain};
 
 /// Writes the families of a lab that runs in windows; `guests` are the names of its guests.
 pub(super) fn encode(
@@ -74,15 +70,6 @@ fn clocks(encoder: &mut DescriptorEncoder, windows: &Windows, guests: &[String])
         family.encode_family(&[("guest", name.as_str())])?.encode_gauge(&seconds)?;
     }
     Ok(())
-}
-
-fn gauge<'a>(
-    encoder: &'a mut DescriptorEncoder,
-    name: &'a str,
-    help: &str,
-    unit: Option<&'a Unit>,
-) -> Result<MetricEncoder<'a>, fmt::Error> {
-    encoder.encode_descriptor(name, help, unit, MetricType::Gauge)
 }
 
 #[cfg(test)]

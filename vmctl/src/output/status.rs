@@ -37,12 +37,12 @@ pub fn welcome(status: &Status) -> String {
 
 fn heading(status: &Status) -> String {
     let (lab, time) = (&status.lab, &status.time);
-    let state = format!("{:?}", status.state).to_lowercase();
     format!(
-        "lab {}: {state}, {} on {}, stamps by the {}\n\
+        "lab {}: {}, {} on {}, stamps by the {}\n\
          virtual time {:.3} s of {:.3} s; pauses: {} asked for, {} for overload\n\
          in flight: {}; frames of the host kept out: {}; metrics: {}",
         lab.name,
+        status.state.word(),
         lab.mode,
         lab.accelerator,
         lab.stamp,

@@ -76,9 +76,9 @@ pub fn clock(lab: &str, clock: &Clock) -> String {
 }
 
 fn heading(lab: &str, clock: &Clock) -> String {
-    let state = format!("{:?}", clock.state).to_lowercase();
     let mut text = format!(
-        "lab {lab}: {state}, {}\nvirtual {}, wall {}",
+        "lab {lab}: {}, {}\nvirtual {}, wall {}",
+        clock.state.word(),
         clock.mode,
         seconds(clock.virtual_ns),
         seconds(clock.wall_ns)
