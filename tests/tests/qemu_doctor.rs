@@ -5,10 +5,12 @@
 use std::{
     io::{BufRead as _, BufReader},
     process::Child,
-    time::{Duration, Instant},
 };
 
-use chronotap_tests::lab::{Lab, told};
+use chronotap_tests::{
+    lab::{Lab, told},
+    time::wait_for,
+};
 use serde_json::Value;
 
 const LINK: &[&str] = &["delay = '5ms'", "rate = '100Mbit'"];
@@ -151,13 +153,4 @@ fn listen(lab: &Lab, node: &str) -> Child {
     stdout.read_line(&mut first).expect("the listener speaks");
     assert!(first.starts_with("listening"), "{first}");
     child
-}
-
-/// Waits until `condition` holds; the bound only keeps a broken run from hanging.
-fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(120);
-    while !condition() {
-        assert!(Instant::now() < limit, "never: {what}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
 }

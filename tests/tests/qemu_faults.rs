@@ -3,30 +3,18 @@
 use std::{
     path::Path,
     process::{Command, Output},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use chronotap_tests::{
     lab::{Lab, command, pair, told, vmctl},
+    mischief::kill,
     ping::Ping,
+    time::wait_for,
 };
 use vmctl::qmp::{Client, Limits};
 
 const LINK: &[&str] = &["delay = '1ms'"];
-
-/// Waits until `condition` holds; the bound only keeps a broken run from hanging.
-fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(120);
-    while !condition() {
-        assert!(Instant::now() < limit, "never: {what}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
-fn kill(pid: u32) {
-    let status = Command::new("kill").args(["-9", &pid.to_string()]).status();
-    assert!(status.expect("kill runs").success());
-}
 
 fn state_of(lab: &Lab, guest: usize) -> String {
     lab.status()["guests"][guest]["state"].as_str().expect("a state").to_owned()
