@@ -14,9 +14,9 @@
 //! taken in as sent at the pause, and what is due up to the pause is released, up to
 //! [`FROZEN_CREDIT`]: a stopped guest's tap holds a queue's worth and drops the rest.
 //!
-//! Where guests have clocks of their own, only the ports of those that run are looked at: a frame
-//! for a guest that stands still waits, and what that guest has sent was taken in when it stopped.
-//! Switches go by what all guests can still send: see [`Clocks`].
+//! Where guests have clocks of their own, a frame for one that stands still waits, and so does what
+//! comes from one while it is not known when it sent that. Switches go by what all guests can still
+//! send: see [`Clocks`].
 
 mod clocks;
 mod observe;
