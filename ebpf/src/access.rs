@@ -1,7 +1,9 @@
 //! Every raw read and write of the programs, behind safe functions.
 
 use aya_ebpf::EbpfContext as _;
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_xdp_adjust_meta, bpf_xdp_get_buff_len};
+use aya_ebpf::helpers::generated::{
+    bpf_ktime_get_ns, bpf_xdp_adjust_head, bpf_xdp_adjust_meta, bpf_xdp_get_buff_len,
+};
 use aya_ebpf::maps::PerCpuArray;
 use aya_ebpf::programs::{TcContext, XdpContext};
 use chronotap_common::stamp::FrameStamp;
@@ -27,6 +29,21 @@ pub fn egress_ifindex(frame: &TcContext) -> u32 {
     unsafe { (*frame.skb.skb).ifindex }
 }
 
+/// The stamp that the frame begins with; `None` if it begins with something else.
+#[inline(always)]
+pub fn read_prefix(frame: &XdpContext) -> Option<FrameStamp> {
+    let prefix = place_in::<[u8; FrameStamp::SIZE]>(frame.data(), frame.data_end())?;
+    // SAFETY: `place_in` checked the bounds, and octets need no alignment.
+    FrameStamp::read(&unsafe { prefix.read() })
+}
+
+/// Cuts the prefix off the frame; false if the kernel does not let go of it.
+#[inline(always)]
+pub fn cut_prefix(frame: &XdpContext) -> bool {
+    // SAFETY: the context is the one the kernel passed in. No pointer into the frame lives across.
+    unsafe { bpf_xdp_adjust_head(frame.as_ptr().cast(), FrameStamp::SIZE as i32) == 0 }
+}
+
 /// Makes room in front of the frame and writes the stamp there; false if there is no room.
 #[inline(always)]
 pub fn write_stamp(frame: &XdpContext, stamp: FrameStamp) -> bool {
@@ -34,17 +51,18 @@ pub fn write_stamp(frame: &XdpContext, stamp: FrameStamp) -> bool {
     if unsafe { bpf_xdp_adjust_meta(frame.as_ptr().cast(), -(FrameStamp::SIZE as i32)) } != 0 {
         return false;
     }
-    let Some(slot) = metadata_at::<FrameStamp>(frame) else { return false };
-    // SAFETY: `metadata_at` checked the bounds. The kernel aligns metadata to 4 octets only.
+    let metadata = place_in::<FrameStamp>(frame.metadata(), frame.metadata_end());
+    let Some(slot) = metadata else { return false };
+    // SAFETY: `place_in` checked the bounds. The kernel aligns metadata to 4 octets only.
     unsafe { slot.write_unaligned(stamp) };
     true
 }
 
-/// The metadata as a `T`: the one bounds check of the programs, in the form the verifier knows.
+/// What begins at `start` as a `T`: the one bounds check of the programs, in the form the verifier
+/// knows.
 #[inline(always)]
-fn metadata_at<T>(frame: &XdpContext) -> Option<*mut T> {
-    let start = frame.metadata();
-    (start + size_of::<T>() <= frame.metadata_end()).then_some(start as *mut T)
+fn place_in<T>(start: usize, end: usize) -> Option<*mut T> {
+    (start + size_of::<T>() <= end).then_some(start as *mut T)
 }
 
 /// Lets `change` work on this CPU's value; does nothing if the map has no such key.

@@ -7,6 +7,7 @@ use chronotap::datapath::{
     Datapath, DatapathError, Event, MemoryLimits, PortSettings, Settings, start,
 };
 use chronotap::observation::Observation;
+use chronotap::programs::StampedBy;
 use chronotap::sim::{
     Endpoint, GuestId, LinkPlan, Plan, PortId, Profile, SwitchId, SwitchSettings,
 };
@@ -171,7 +172,8 @@ impl Plane {
 
 /// What the data plane must know of a tap.
 pub fn port_settings(tap: &Tap, mtu: u32, guest: GuestId) -> PortSettings {
-    PortSettings { ifindex: tap.index(), name: tap.name().to_owned(), mtu, guest }
+    let (ifindex, name) = (tap.index(), tap.name().to_owned());
+    PortSettings { ifindex, name, mtu, guest, stamped_by: StampedBy::Kernel }
 }
 
 /// A frame of `len` octets between two fake guests, with contents that differ everywhere and from

@@ -8,7 +8,7 @@ use aya::Ebpf;
 use aya::maps::PerCpuArray;
 use aya::programs::{SchedClassifier, Xdp};
 use chronotap_common::counter::{Counter, PortCounters};
-use chronotap_common::{CAPTURE, COUNTERS, GATE};
+use chronotap_common::{ADOPT, CAPTURE, COUNTERS, GATE};
 
 /// The directory with the built parts: `$CHRONOTAP_PARTS`, or the checkout's own.
 pub fn parts() -> PathBuf {
@@ -24,18 +24,25 @@ pub fn object() -> Vec<u8> {
     })
 }
 
-/// Creates the maps and has the verifier check both programs.
+/// Creates the maps and has the verifier check all programs.
 pub fn load() -> Ebpf {
     let mut ebpf = Ebpf::load(&object()).expect("the maps are created (needs CAP_BPF)");
     capture(&mut ebpf).load().expect("the verifier accepts capture");
+    adopt(&mut ebpf).load().expect("the verifier accepts adopt");
     gate(&mut ebpf).load().expect("the verifier accepts gate");
     ebpf
 }
 
-/// The XDP program.
+/// The XDP program that stamps.
 pub fn capture(ebpf: &mut Ebpf) -> &mut Xdp {
     let program = ebpf.program_mut(CAPTURE).expect("the object holds capture");
     program.try_into().expect("capture is an XDP program")
+}
+
+/// The XDP program that takes over its sender's stamp.
+pub fn adopt(ebpf: &mut Ebpf) -> &mut Xdp {
+    let program = ebpf.program_mut(ADOPT).expect("the object holds adopt");
+    program.try_into().expect("adopt is an XDP program")
 }
 
 /// The tc program.
@@ -53,6 +60,9 @@ pub fn counts(ebpf: &Ebpf, ifindex: u32) -> PortCounters {
 }
 
 /// How counts have grown, by name, so that a failed comparison can be read.
-pub fn growth(before: PortCounters, after: PortCounters) -> [(&'static str, u64); 7] {
+pub fn growth(
+    before: PortCounters,
+    after: PortCounters,
+) -> [(&'static str, u64); Counter::ALL.len()] {
     Counter::ALL.map(|counter| (counter.name(), after.get(counter) - before.get(counter)))
 }

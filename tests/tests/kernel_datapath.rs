@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chronotap::datapath::{OrderError, start};
 use chronotap::pacer::StampSource;
-use chronotap::programs::AttachMode;
+use chronotap::programs::{AttachMode, StampedBy};
 use chronotap::sim::{DirectionId, DropReason, GuestId, LinkId, PortId, Way};
 use chronotap::synchronizer::{Guests, GuestsError, OnOverload, Realtime};
 use chronotap::xsk::Tap;
@@ -402,6 +402,7 @@ fn what_cannot_start_says_why_and_leaves_nothing() {
             name: "nowhere".to_owned(),
             mtu: 1500,
             guest: GuestId(0),
+            stamped_by: StampedBy::Kernel,
         };
         let port = || port_settings(&tap, 1500, GuestId(0));
         let cases = [

@@ -9,7 +9,7 @@ use aya::Ebpf;
 use aya::maps::{RingBuf, XskMap};
 use aya::programs::{ProgramError, TestRun, TestRunOptions};
 use chronotap_common::SOCKETS;
-use chronotap_common::counter::PortCounters;
+use chronotap_common::counter::{Counter, PortCounters};
 use chronotap_common::diagnostic::INTERVAL_NS;
 use chronotap_common::stamp::FrameStamp;
 use chronotap_tests::programs::{self, growth};
@@ -157,7 +157,7 @@ fn admitted_frames() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn expected(counts: PortCounters) -> [(&'static str, u64); 7] {
+fn expected(counts: PortCounters) -> [(&'static str, u64); Counter::ALL.len()] {
     growth(PortCounters::default(), counts)
 }
 

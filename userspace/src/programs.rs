@@ -11,9 +11,27 @@ use aya::programs::tc::{NlOptions, TcAttachOptions, qdisc_add_clsact};
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
-use chronotap_common::{CAPTURE, COUNTERS, GATE, SOCKETS, counter::PortCounters, port};
+use chronotap_common::{ADOPT, CAPTURE, COUNTERS, GATE, SOCKETS, counter::PortCounters, port};
 
-/// How the capture program sits on a port.
+/// Who stamps the frames that a guest sends, and so which XDP program sits on its port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StampedBy {
+    /// The kernel, with its clock's time, when the frame is written to the tap.
+    Kernel,
+    /// Whoever writes to the tap, in front of each frame. One that comes without is dropped.
+    Sender,
+}
+
+impl StampedBy {
+    const fn program(self) -> &'static str {
+        match self {
+            Self::Kernel => CAPTURE,
+            Self::Sender => ADOPT,
+        }
+    }
+}
+
+/// How the XDP program sits on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttachMode {
     /// In the driver, before an skb is made.
@@ -75,34 +93,42 @@ impl Programs {
         let log = EbpfLogger::init_with_logger(&mut ebpf, IntoTracing);
         let log = log.inspect_err(|error| tracing::debug!(%error, "no log from the kernel")).ok();
         let mut programs = Self { ebpf, sockets, counters, log };
-        programs.capture()?.load().map_err(at("load the capture program"))?;
+        for ingress in [CAPTURE, ADOPT] {
+            programs.ingress(ingress)?.load().map_err(at(format!("load the {ingress} program")))?;
+        }
         programs.gate()?.load().map_err(at("load the gate program"))?;
         Ok(programs)
     }
 
-    /// Puts both programs on an interface of the calling thread's network namespace.
+    /// Puts a program on each way of an interface of the calling thread's network namespace.
     ///
     /// # Errors
     /// The interface is gone, or another program holds it.
-    pub fn attach(&mut self, ifindex: u32, name: &str) -> Result<AttachMode> {
-        let mode = self.attach_capture(ifindex)?;
+    pub fn attach(
+        &mut self,
+        ifindex: u32,
+        name: &str,
+        stamped_by: StampedBy,
+    ) -> Result<AttachMode> {
+        let mode = self.attach_ingress(ifindex, stamped_by)?;
         self.attach_gate(name)?;
         Ok(mode)
     }
 
-    /// Puts the capture program alone on an interface: native if possible, else generic.
+    /// Puts the XDP program alone on an interface: native if possible, else generic.
     ///
     /// # Errors
     /// As [`Programs::attach`].
-    pub fn attach_capture(&mut self, ifindex: u32) -> Result<AttachMode> {
-        let capture = self.capture()?;
-        let native = capture.attach_to_if_index(ifindex, XdpMode::Driver);
+    pub fn attach_ingress(&mut self, ifindex: u32, stamped_by: StampedBy) -> Result<AttachMode> {
+        let name = stamped_by.program();
+        let program = self.ingress(name)?;
+        let native = program.attach_to_if_index(ifindex, XdpMode::Driver);
         if native.is_ok() {
             return Ok(AttachMode::Native);
         }
-        capture
+        program
             .attach_to_if_index(ifindex, XdpMode::Skb)
-            .map_err(at(format!("attach capture to interface {ifindex}")))?;
+            .map_err(at(format!("attach {name} to interface {ifindex}")))?;
         Ok(AttachMode::Skb)
     }
 
@@ -153,8 +179,8 @@ impl Programs {
             .map_err(at(format!("attach gate to {name}")))
     }
 
-    fn capture(&mut self) -> Result<&mut Xdp> {
-        program(&mut self.ebpf, CAPTURE)
+    fn ingress(&mut self, name: &str) -> Result<&mut Xdp> {
+        program(&mut self.ebpf, name)
     }
 
     fn gate(&mut self) -> Result<&mut SchedClassifier> {

@@ -12,6 +12,8 @@ pub struct PortCounters {
     pub bytes: u64,
     /// Frames dropped for being shorter than an Ethernet header.
     pub runt: u64,
+    /// Frames dropped because their sender, which is to stamp them, has not.
+    pub unmarked: u64,
     /// Frames dropped because no socket is bound for the port.
     pub no_socket: u64,
     /// Frames handed on without a stamp, because the driver offers no room for metadata.
@@ -37,6 +39,8 @@ pub enum Counter {
     Bytes,
     /// [`PortCounters::runt`]
     Runt,
+    /// [`PortCounters::unmarked`]
+    Unmarked,
     /// [`PortCounters::no_socket`]
     NoSocket,
     /// [`PortCounters::unstamped`]
@@ -49,10 +53,11 @@ pub enum Counter {
 
 impl Counter {
     /// Every counter, in the order of the fields.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Frames,
         Self::Bytes,
         Self::Runt,
+        Self::Unmarked,
         Self::NoSocket,
         Self::Unstamped,
         Self::Foreign,
@@ -66,6 +71,7 @@ impl Counter {
             Self::Frames => "frames",
             Self::Bytes => "bytes",
             Self::Runt => "runt",
+            Self::Unmarked => "unmarked",
             Self::NoSocket => "no_socket",
             Self::Unstamped => "unstamped",
             Self::Foreign => "foreign",
@@ -82,6 +88,7 @@ impl PortCounters {
             Counter::Frames => self.frames,
             Counter::Bytes => self.bytes,
             Counter::Runt => self.runt,
+            Counter::Unmarked => self.unmarked,
             Counter::NoSocket => self.no_socket,
             Counter::Unstamped => self.unstamped,
             Counter::Foreign => self.foreign,
@@ -96,6 +103,7 @@ impl PortCounters {
             frames: self.frames.wrapping_add(other.frames),
             bytes: self.bytes.wrapping_add(other.bytes),
             runt: self.runt.wrapping_add(other.runt),
+            unmarked: self.unmarked.wrapping_add(other.unmarked),
             no_socket: self.no_socket.wrapping_add(other.no_socket),
             unstamped: self.unstamped.wrapping_add(other.unstamped),
             foreign: self.foreign.wrapping_add(other.foreign),
@@ -113,16 +121,17 @@ mod tests {
         frames: 1,
         bytes: 2,
         runt: 3,
-        no_socket: 4,
-        unstamped: 5,
-        foreign: 6,
-        foreign_bytes: 7,
+        unmarked: 4,
+        no_socket: 5,
+        unstamped: 6,
+        foreign: 7,
+        foreign_bytes: 8,
     };
 
     #[test]
     fn names_and_fields_are_in_one_order() {
         let values = Counter::ALL.map(|counter| SAMPLE.get(counter));
-        assert_eq!(values, [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(values, [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]
@@ -136,6 +145,6 @@ mod tests {
     #[test]
     fn cpus_add_up_field_by_field() {
         let sum = SAMPLE.plus(SAMPLE).plus(PortCounters::default());
-        assert_eq!(Counter::ALL.map(|counter| sum.get(counter)), [2, 4, 6, 8, 10, 12, 14]);
+        assert_eq!(Counter::ALL.map(|counter| sum.get(counter)), [2, 4, 6, 8, 10, 12, 14, 16]);
     }
 }

@@ -9,6 +9,8 @@
 pub enum Diagnostic {
     /// A frame too short to be Ethernet.
     Runt,
+    /// A frame without the stamp that its sender owes.
+    Unmarked,
     /// A frame on a port without a socket.
     NoSocket,
     /// A frame that could not be stamped.

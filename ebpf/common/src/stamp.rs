@@ -1,18 +1,24 @@
-//! The stamp that `capture` leaves in the XDP metadata, in front of the frame.
+//! The stamp in front of a frame, as XDP metadata: `capture` writes it, or the frame's sender has
+//! and `adopt` takes it over.
 //!
 //! AF_XDP copies the metadata along with the frame: where a descriptor says the frame starts at
 //! `addr`, the stamp lies at `addr - FrameStamp::SIZE`, in the octet order of the host.
+//!
+//! Where the sender stamps, the same 16 octets pass through the tap in both directions, as a prefix
+//! of the frame: on the way to the guest they say when it is due.
 
-/// When a frame left its guest.
+/// When a frame left its guest, or is due there.
 ///
 /// 16 octets without padding. The metadata's length must be a multiple of 4 and, before Linux 6.3,
 /// at most 32 (`xdp_metalen_invalid` in the kernel's `include/net/xdp.h`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameStamp {
-    /// CLOCK_MONOTONIC in nanoseconds (`bpf_ktime_get_ns`) while the guest's write was under way.
+    /// By the kernel: CLOCK_MONOTONIC in nanoseconds (`bpf_ktime_get_ns`) while the guest's write
+    /// was under way. As a prefix: virtual nanoseconds.
     pub at_ns: u64,
-    /// Position in the sender's sequence; 0 where the kernel stamps, which does not number frames.
+    /// Position in the sequence of one port and direction; 0 where the kernel stamps, which does
+    /// not number frames.
     pub seq: u32,
     /// [`FrameStamp::MAGIC`]. Memory in front of an unstamped frame is left over from others, so
     /// a reader checks this before it believes `at_ns`.
@@ -30,7 +36,25 @@ impl FrameStamp {
     #[inline(always)]
     #[must_use]
     pub const fn by_kernel(at_ns: u64) -> Self {
-        Self { at_ns, seq: 0, magic: Self::MAGIC }
+        Self::numbered(at_ns, 0)
+    }
+
+    /// The stamp of frame `seq` of a sequence.
+    #[inline(always)]
+    #[must_use]
+    pub const fn numbered(at_ns: u64, seq: u32) -> Self {
+        Self { at_ns, seq, magic: Self::MAGIC }
+    }
+
+    /// The octets in front of a frame: what [`FrameStamp::read`] reads.
+    #[inline]
+    #[must_use]
+    pub fn write(self) -> [u8; Self::SIZE] {
+        let mut octets = [0; Self::SIZE];
+        octets[..8].copy_from_slice(&self.at_ns.to_ne_bytes());
+        octets[8..12].copy_from_slice(&self.seq.to_ne_bytes());
+        octets[12..].copy_from_slice(&self.magic.to_ne_bytes());
+        octets
     }
 
     /// Reads the octets in front of a frame; `None` if nobody stamped it.
@@ -55,27 +79,26 @@ const _: () = assert!(core::mem::offset_of!(FrameStamp, magic) == 12);
 mod tests {
     use super::*;
 
-    fn octets(at_ns: u64, seq: u32, magic: u32) -> [u8; FrameStamp::SIZE] {
-        let mut octets = [0; FrameStamp::SIZE];
-        octets[..8].copy_from_slice(&at_ns.to_ne_bytes());
-        octets[8..12].copy_from_slice(&seq.to_ne_bytes());
-        octets[12..].copy_from_slice(&magic.to_ne_bytes());
-        octets
+    #[test]
+    fn a_stamp_reads_back_field_by_field() {
+        let stamp = FrameStamp { at_ns: u64::MAX - 1, seq: 7, magic: FrameStamp::MAGIC };
+        assert_eq!(FrameStamp::numbered(u64::MAX - 1, 7), stamp);
+        assert_eq!(FrameStamp::read(&stamp.write()), Some(stamp));
     }
 
     #[test]
-    fn a_stamp_reads_back_field_by_field() {
-        let read = FrameStamp::read(&octets(u64::MAX - 1, 7, FrameStamp::MAGIC));
-        assert_eq!(
-            read,
-            Some(FrameStamp { at_ns: u64::MAX - 1, seq: 7, magic: FrameStamp::MAGIC })
-        );
+    fn the_fields_lie_where_others_write_them() {
+        let octets = FrameStamp::numbered(0x0102_0304_0506_0708, 0x090a_0b0c).write();
+        assert_eq!(octets[..8], 0x0102_0304_0506_0708_u64.to_ne_bytes());
+        assert_eq!(octets[8..12], 0x090a_0b0c_u32.to_ne_bytes());
+        assert_eq!(octets[12..], FrameStamp::MAGIC.to_ne_bytes());
     }
 
     #[test]
     fn leftover_memory_is_not_a_stamp() {
         for magic in [0, u32::MAX, FrameStamp::MAGIC.swap_bytes(), FrameStamp::MAGIC ^ 1] {
-            assert_eq!(FrameStamp::read(&octets(1, 0, magic)), None, "magic {magic:#x}");
+            let leftover = FrameStamp { at_ns: 1, seq: 0, magic }.write();
+            assert_eq!(FrameStamp::read(&leftover), None, "magic {magic:#x}");
         }
     }
 

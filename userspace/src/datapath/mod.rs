@@ -94,7 +94,7 @@ pub fn start(
     let thread = Thread { commands, doorbell, handle: Mutex::new(Some(handle)) };
     let attached = ports.iter().zip(&sockets).map(|(port, socket)| {
         programs.connect(port.ifindex, *socket)?;
-        programs.attach(port.ifindex, &port.name)
+        programs.attach(port.ifindex, &port.name, port.stamped_by)
     });
     let attached = attached.collect::<Result<Vec<_>, _>>()?;
     let inner = Inner {
@@ -222,7 +222,7 @@ impl Datapath {
     pub fn rewire(&self, id: PortId, port: PortSettings) -> Result<AttachMode, RewireError> {
         let (reply, answer) = oneshot::channel();
         let ifindex = port.ifindex;
-        let name = port.name.clone();
+        let (name, stamped_by) = (port.name.clone(), port.stamped_by);
         match self.lock(&self.inner.ports).get_mut(id.0 as usize) {
             Some(known) => *known = ifindex,
             None => return Err(OrderError::Unknown.into()),
@@ -231,7 +231,7 @@ impl Datapath {
         let number = answer.blocking_recv().map_err(|_hung_up| OrderError::Stopped)??;
         let mut programs = self.lock(&self.inner.programs);
         programs.connect(ifindex, number)?;
-        Ok(programs.attach(ifindex, &name)?)
+        Ok(programs.attach(ifindex, &name, stamped_by)?)
     }
 
     /// What the kernel half has counted, by port.

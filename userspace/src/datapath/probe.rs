@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::pacer::StampSource;
-use crate::programs::{Programs, ProgramsError};
+use crate::programs::{Programs, ProgramsError, StampedBy};
 use crate::sim::HostInstant;
 use crate::xsk::{self, Arrival, Memory, SetupError, Socket, Tap};
 
@@ -61,7 +61,7 @@ fn is_stamped(programs: &mut Programs, read: fn() -> HostInstant) -> Result<bool
     let memory = Memory::new(32, 0)?;
     let settings = xsk::Settings { ifindex: tap.index(), fill: 8 };
     let mut socket = Socket::bind(&memory, settings)?;
-    programs.attach_capture(tap.index())?;
+    programs.attach_ingress(tap.index(), StampedBy::Kernel)?;
     programs.connect(tap.index(), socket.number())?;
     let before = read();
     tap.send(&FRAME)?;

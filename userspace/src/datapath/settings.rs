@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::pacer::StampSource;
-use crate::programs::AttachMode;
+use crate::programs::{AttachMode, StampedBy};
 use crate::sim::{GuestId, Plan};
 
 /// A guest's tap.
@@ -17,6 +17,8 @@ pub struct PortSettings {
     pub mtu: u32,
     /// The guest that it belongs to, numbered from 0 without gaps.
     pub guest: GuestId,
+    /// Who stamps the frames that the guest sends.
+    pub stamped_by: StampedBy,
 }
 
 /// Bounds of the memory for frames.
@@ -89,7 +91,7 @@ impl Scheduling {
 pub struct Facts {
     /// Where send instants come from.
     pub stamps: StampSource,
-    /// How the capture program sits on each port.
+    /// How the XDP program sits on each port.
     pub attached: Vec<AttachMode>,
     /// How the data-plane thread is scheduled.
     pub scheduling: Scheduling,

@@ -55,7 +55,7 @@ mod tests {
             (u64::MAX, false),
         ];
         for (at_ns, believed) in cases {
-            let answer = StampSource::Kernel.believe(Some(Stamp { at_ns }), now);
+            let answer = StampSource::Kernel.believe(Some(Stamp { at_ns, seq: 0 }), now);
             assert_eq!(answer.is_some(), believed, "{at_ns}");
         }
     }
@@ -64,6 +64,6 @@ mod tests {
     fn no_stamp_and_no_kernel_stamps_mean_no_instant() {
         let now = HostInstant::from_nanos(10);
         assert_eq!(StampSource::Kernel.believe(None, now), None);
-        assert_eq!(StampSource::Userspace.believe(Some(Stamp { at_ns: 10 }), now), None);
+        assert_eq!(StampSource::Userspace.believe(Some(Stamp { at_ns: 10, seq: 0 }), now), None);
     }
 }

@@ -112,7 +112,7 @@ impl Bench {
     /// A frame of `len` octets arrives at port 0, stamped now.
     fn arrive(&self, len: usize) {
         let frame = Frame::copied(&self.memory, &vec![7; len]).expect("room");
-        let stamp = Some(Stamp { at_ns: NOW.get() });
+        let stamp = Some(Stamp { at_ns: NOW.get(), seq: 0 });
         self.wires[0].0.borrow_mut().arrivals.push_back(Arrival { frame, stamp });
     }
 
@@ -160,7 +160,7 @@ fn a_late_release_is_on_record_as_late() {
 fn a_stamp_that_cannot_be_true_is_replaced_and_counted() {
     let mut bench = Bench::new(5 * MS);
     bench.arrive(60);
-    bench.wires[0].0.borrow_mut().arrivals[0].stamp = Some(Stamp { at_ns: u64::MAX });
+    bench.wires[0].0.borrow_mut().arrivals[0].stamp = Some(Stamp { at_ns: u64::MAX, seq: 0 });
     bench.pass_after(MS);
     assert_eq!(bench.pacer.next_due(), Some(read() + 5 * MS));
     assert_eq!(bench.observe().ports[0].unstamped, 1);

@@ -3,17 +3,20 @@
 use chronotap_common::stamp::FrameStamp;
 use rustix::net::xdp::{XdpDesc, XdpDescOptions};
 
-use super::frame::Frame;
-use super::memory::{Borrower, CHUNK, Memory};
+use super::frame::{Frame, HEADROOM};
+use super::memory::{Borrower, CHUNK, Memory, address_of};
 
 /// Most chunks in which one frame can come in: 65535 octets in chunks of [`ROOM`], and spare.
 const MOST_SEGMENTS_IN: usize = 40;
 
-/// What the capture program wrote in front of a frame.
+/// What the port's XDP program left in front of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// `CLOCK_MONOTONIC`, nanoseconds.
+    /// Nanoseconds: of `CLOCK_MONOTONIC` where the kernel stamps, of the sender's clock where that
+    /// does.
     pub at_ns: u64,
+    /// Position in the sender's sequence; 0 where the kernel stamps.
+    pub seq: u32,
 }
 
 /// A received frame.
@@ -63,7 +66,8 @@ impl Chain {
         let goes_on = descriptor.options.contains(XdpDescOptions::XDP_PKT_CONTD);
         let (address, len) = (descriptor.addr, descriptor.len);
         let owned = memory.reclaim(address, borrower);
-        let sound = address as usize % CHUNK + len as usize <= CHUNK;
+        let offset = address as usize % CHUNK;
+        let sound = offset >= HEADROOM && offset + len as usize <= CHUNK;
         if let (false, 0, Some(chunk), true) = (goes_on, self.len, owned, sound) {
             return Some(single(memory, chunk, address, len));
         }
@@ -87,7 +91,7 @@ impl Chain {
     /// Joins the parts into one frame in the pool and frees their chunks.
     fn finish(&mut self, memory: &Memory) -> Result<Arrival, Loss> {
         let parts = &self.parts[..std::mem::take(&mut self.len)];
-        let stamp = parts.first().and_then(|first| take_stamp(memory, first.0));
+        let stamp = parts.first().and_then(|first| read_stamp(memory, first.0));
         let owners = parts.iter().map(|(address, len)| {
             let chunk = (*address / CHUNK as u64) as u32;
             Frame::in_chunk(memory, chunk, *address, *len as usize)
@@ -106,29 +110,37 @@ impl Chain {
 
 #[inline]
 fn single(memory: &Memory, chunk: u32, address: u64, len: u32) -> Result<Arrival, Loss> {
-    let stamp = take_stamp(memory, address);
+    let stamp = read_stamp(memory, address);
     let frame = Frame::in_chunk(memory, chunk, address, len as usize);
     let frame = frame.settled().ok_or(Loss::NoBuffer)?;
     Ok(Arrival { frame, stamp })
 }
 
-/// Reads the stamp in front of the frame at `address`, whose chunk the caller owns, and wipes it:
-/// the next frame in this chunk must not inherit it.
+/// Wipes the place where a received frame's stamp is looked for, in a chunk that the caller owns: a
+/// frame that comes without one must not inherit that of the frame before it in this chunk.
 #[inline]
-fn take_stamp(memory: &Memory, address: u64) -> Option<Stamp> {
+pub(super) fn blank(memory: &Memory, chunk: u32) {
     const SIZE: usize = FrameStamp::SIZE;
-    let within_chunk = address as usize % CHUNK >= SIZE;
-    let place = within_chunk.then(|| memory.place(address - SIZE as u64, SIZE))?;
-    let place = place.cast::<[u8; SIZE]>();
+    let place = memory.place(address_of(chunk) + (HEADROOM - SIZE) as u64, SIZE);
     // SAFETY: inside the UMEM, and inside a chunk that only the caller owns.
-    let octets = unsafe { place.replace([0; SIZE]) };
-    FrameStamp::read(&octets).map(|stamp| Stamp { at_ns: stamp.at_ns })
+    unsafe { place.cast::<[u8; SIZE]>().write([0; SIZE]) };
+}
+
+/// Reads the stamp in front of the frame at `address`, which is sound and whose chunk the caller
+/// owns.
+#[inline]
+fn read_stamp(memory: &Memory, address: u64) -> Option<Stamp> {
+    const SIZE: usize = FrameStamp::SIZE;
+    let place = memory.place(address - SIZE as u64, SIZE);
+    // SAFETY: inside the UMEM, and, as a sound frame has its headroom, inside a chunk that only the
+    // caller owns.
+    let octets = unsafe { place.cast::<[u8; SIZE]>().read() };
+    FrameStamp::read(&octets).map(|FrameStamp { at_ns, seq, .. }| Stamp { at_ns, seq })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xsk::memory::address_of;
 
     /// A memory, a socket's name in it, and a chain.
     fn bench() -> (Memory, Borrower, Chain) {
@@ -140,6 +152,7 @@ mod tests {
     /// The kernel puts `octets` into a chunk, behind `front`.
     fn deliver(memory: &Memory, to: Borrower, front: &[u8], octets: &[u8], last: bool) -> XdpDesc {
         let chunk = memory.take().expect("a free chunk");
+        blank(memory, chunk);
         let start = address_of(chunk) + 256 - front.len() as u64;
         let whole = [front, octets].concat();
         Frame::in_chunk(memory, chunk, start, whole.len()).octets_mut().copy_from_slice(&whole);
@@ -149,24 +162,23 @@ mod tests {
         XdpDesc { addr: start + front.len() as u64, len: octets.len() as u32, options }
     }
 
-    fn stamp(at_ns: u64) -> Vec<u8> {
-        let magic = FrameStamp::MAGIC.to_ne_bytes();
-        [&at_ns.to_ne_bytes()[..], &[0; 4], &magic].concat()
+    fn stamp(at_ns: u64, seq: u32) -> Vec<u8> {
+        FrameStamp::numbered(at_ns, seq).write().to_vec()
     }
 
     #[test]
     fn one_descriptor_is_a_frame_with_its_stamp() {
         let (memory, borrower, mut chain) = bench();
-        let descriptor = deliver(&memory, borrower, &stamp(77), &[5; 60], true);
+        let descriptor = deliver(&memory, borrower, &stamp(77, 8), &[5; 60], true);
         let arrival = chain.accept(&memory, borrower, &descriptor).expect("whole").expect("sound");
         assert_eq!(arrival.frame.octets(), [5; 60]);
-        assert_eq!(arrival.stamp, Some(Stamp { at_ns: 77 }));
+        assert_eq!(arrival.stamp, Some(Stamp { at_ns: 77, seq: 8 }));
     }
 
     #[test]
-    fn a_stamp_is_read_once() {
+    fn a_stamp_is_not_inherited() {
         let (memory, borrower, mut chain) = bench();
-        let first = deliver(&memory, borrower, &stamp(77), &[5; 60], true);
+        let first = deliver(&memory, borrower, &stamp(77, 8), &[5; 60], true);
         drop(chain.accept(&memory, borrower, &first));
         let second = deliver(&memory, borrower, &[], &[6; 60], true);
         assert_eq!(first.addr, second.addr, "the same chunk comes up again");
@@ -181,14 +193,14 @@ mod tests {
         let parts: Vec<_> = whole.chunks(1792).collect();
         let mut outcome = None;
         for (number, part) in parts.iter().enumerate() {
-            let front = if number == 0 { stamp(9) } else { Vec::new() };
+            let front = if number == 0 { stamp(9, 1) } else { Vec::new() };
             let descriptor = deliver(&memory, borrower, &front, part, number + 1 == parts.len());
             assert!(outcome.is_none());
             outcome = chain.accept(&memory, borrower, &descriptor);
         }
         let arrival = outcome.expect("whole").expect("sound");
         assert_eq!(arrival.frame.octets(), whole);
-        assert_eq!(arrival.stamp, Some(Stamp { at_ns: 9 }));
+        assert_eq!(arrival.stamp, Some(Stamp { at_ns: 9, seq: 1 }));
         assert_eq!(memory.occupancy().free, 64);
     }
 
@@ -199,7 +211,9 @@ mod tests {
         let beyond = XdpDesc { addr: u64::MAX, ..foreign };
         let mut long = deliver(&memory, borrower, &[], &[1; 60], true);
         long.len = 4000;
-        for descriptor in [foreign, beyond, long] {
+        let mut early = deliver(&memory, borrower, &[], &[1; 60], true);
+        early.addr -= 250;
+        for descriptor in [foreign, beyond, long, early] {
             let outcome = chain.accept(&memory, borrower, &descriptor).expect("an end");
             assert_eq!(outcome.map(drop), Err(Loss::Malformed));
         }

@@ -3,12 +3,14 @@
 use std::num::NonZeroU32;
 use std::ptr::NonNull;
 
+use chronotap_common::stamp::FrameStamp;
+
 use super::memory::{CHUNK, Memory};
 use super::pool::Slot;
 
 /// Octets in front of a received frame that the kernel leaves free: `XDP_PACKET_HEADROOM`.
-/// Frames that we write into a chunk begin there too.
-const HEADROOM: usize = 256;
+/// Frames that we write into a chunk begin there too. Its last octets are for the stamp.
+pub(super) const HEADROOM: usize = 256;
 
 /// The longest frame that fits into one chunk.
 pub(super) const ROOM: usize = CHUNK - HEADROOM;
@@ -104,6 +106,19 @@ impl Frame {
         // SAFETY: the place is inside a chunk that nobody else owns, so it overlaps no frame.
         unsafe { place.copy_from_nonoverlapping(NonNull::from(octets).cast(), octets.len()) };
         (address, octets.len() as u32)
+    }
+
+    /// Writes `stamp` in front of the octets at `address`, in a chunk that the caller owns; returns
+    /// where it begins. Whatever was in the headroom there is gone.
+    pub(super) fn write_stamp(memory: &Memory, address: u64, stamp: FrameStamp) -> u64 {
+        const SIZE: usize = FrameStamp::SIZE;
+        assert!(address as usize % CHUNK >= HEADROOM, "no headroom at {address}");
+        let start = address - SIZE as u64;
+        let place = memory.place(start, SIZE).cast::<[u8; SIZE]>();
+        // SAFETY: inside the UMEM, and, as checked, inside the one chunk that nobody else owns. In
+        // front of `address`, it overlaps none of the octets there.
+        unsafe { place.write(stamp.write()) };
+        start
     }
 
     /// The same frame where it may wait for long: in the UMEM while that is roomy, else copied
@@ -220,6 +235,19 @@ mod tests {
         let whole: Vec<u8> = (0..9014u32).map(|n| n as u8).collect();
         let frame = Frame::gathered(&memory, whole.len(), whole.chunks(1792)).expect("room");
         assert_eq!(frame.octets(), whole);
+    }
+
+    #[test]
+    fn a_stamp_goes_in_front_and_leaves_the_octets_alone() {
+        let memory = memory(8, 0);
+        let frame = Frame::copied(&memory, &[5; ROOM]).expect("room");
+        let (chunk, address, len) = frame.into_chunk().expect("in the UMEM");
+        let stamp = FrameStamp::numbered(77, 8);
+        let start = Frame::write_stamp(&memory, address, stamp);
+        let whole = Frame::in_chunk(&memory, chunk, start, FrameStamp::SIZE + len as usize);
+        let (prefix, rest) = whole.octets().split_first_chunk().expect("a prefix");
+        assert_eq!(FrameStamp::read(prefix), Some(stamp));
+        assert_eq!(rest, [5; ROOM]);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
+use chronotap_common::stamp::FrameStamp;
 use rustix::io::Errno;
 use rustix::net::sockopt;
 use rustix::net::xdp::{
@@ -17,7 +18,7 @@ use rustix::net::xdp::{
 };
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, bind, send, socket_with};
 
-use super::chain::{Arrival, Chain, Loss};
+use super::chain::{Arrival, Chain, Loss, blank};
 use super::frame::{Frame, ROOM};
 use super::mapping::Mapping;
 use super::memory::{Borrower, Memory, address_of};
@@ -154,24 +155,41 @@ impl Socket {
     /// Why it was dropped instead.
     #[inline]
     pub fn send(&mut self, frame: Frame) -> Result<(), Loss> {
+        self.queue(frame, None)
+    }
+
+    /// Puts `frame` on the TX ring with `stamp` as a prefix, for a reader that wants to know when
+    /// the frame is due. The prefix takes the place of the stamp that the frame came with: nothing
+    /// is copied that [`Socket::send`] would not copy.
+    ///
+    /// # Errors
+    /// Why it was dropped instead.
+    #[inline]
+    pub fn send_stamped(&mut self, frame: Frame, stamp: FrameStamp) -> Result<(), Loss> {
+        self.queue(frame, Some(stamp))
+    }
+
+    #[inline]
+    fn queue(&mut self, frame: Frame, stamp: Option<FrameStamp>) -> Result<(), Loss> {
         let mut slots = self.tx.reserve(1);
         if slots.room() == 0 {
             return Err(Loss::RingFull);
         }
         match frame.into_chunk() {
             Ok((chunk, addr, len)) => {
+                let (addr, len) = prefixed(&self.loans.memory, (addr, len), stamp);
                 self.loans.memory.lend(chunk, self.loans.borrower);
                 slots.push(XdpDesc { addr, len, options: XdpDescOptions::empty() });
                 slots.commit();
                 self.pending += 1;
                 Ok(())
             }
-            Err(pooled) => self.send_in_parts(&pooled),
+            Err(pooled) => self.queue_in_parts(&pooled, stamp),
         }
     }
 
     /// Copies a frame from the pool into as many chunks as it takes, and those onto the TX ring.
-    fn send_in_parts(&mut self, frame: &Frame) -> Result<(), Loss> {
+    fn queue_in_parts(&mut self, frame: &Frame, mut stamp: Option<FrameStamp>) -> Result<(), Loss> {
         let Loans { memory, borrower } = &self.loans;
         let mut parts = frame.octets().chunks(ROOM);
         if parts.len() > MOST_SEGMENTS_OUT {
@@ -184,7 +202,7 @@ impl Socket {
         let chunks = memory.take_several::<MOST_SEGMENTS_OUT>(parts.len()).ok_or(Loss::NoBuffer)?;
         for chunk in chunks.into_iter().take(parts.len()) {
             let part = parts.next().unwrap_or_default();
-            let (addr, len) = Frame::write(memory, chunk, part);
+            let (addr, len) = prefixed(memory, Frame::write(memory, chunk, part), stamp.take());
             let last = parts.len() == 0;
             let options =
                 if last { XdpDescOptions::empty() } else { XdpDescOptions::XDP_PKT_CONTD };
@@ -260,6 +278,7 @@ impl Socket {
         while slots.room() > 0
             && let Some(chunk) = memory.take()
         {
+            blank(memory, chunk);
             memory.lend(chunk, *borrower);
             slots.push(address_of(chunk));
             self.filled += 1;
@@ -272,6 +291,15 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// What to send: the `octets` in a chunk that the caller owns, behind their stamp if there is one.
+#[inline]
+fn prefixed(memory: &Memory, octets: (u64, u32), stamp: Option<FrameStamp>) -> (u64, u32) {
+    let (address, len) = octets;
+    stamp.map_or(octets, |stamp| {
+        (Frame::write_stamp(memory, address, stamp), len + FrameStamp::SIZE as u32)
+    })
 }
 
 fn open(memory: &Memory) -> rustix::io::Result<OwnedFd> {

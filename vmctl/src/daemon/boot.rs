@@ -10,6 +10,7 @@ use std::{
 use chronotap::{
     datapath::{self, MemoryLimits, PortSettings},
     pacer::StampSource,
+    programs::StampedBy,
     synchronizer::Guests as _,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -149,6 +150,7 @@ fn build_network(
         name: tap.name().to_owned(),
         mtu: settings.mtu,
         guest,
+        stamped_by: StampedBy::Kernel,
     });
     let settings = datapath::Settings {
         ports: ports.collect(),

@@ -163,8 +163,12 @@ impl Scrape {
         let help = "Frames that the kernel dropped before the scheduler saw them";
         let mut family = counter(encoder, "kernel_drops", help, None)?;
         for ((name, kernel), port) in ports().zip(&self.observation.ports) {
-            let reasons =
-                [("runt", kernel.runt), ("no_socket", kernel.no_socket), ("missed", port.missed)];
+            let reasons = [
+                ("runt", kernel.runt),
+                ("unmarked", kernel.unmarked),
+                ("no_socket", kernel.no_socket),
+                ("missed", port.missed),
+            ];
             for (reason, value) in reasons {
                 put(&mut family, &[("port", name.as_str()), ("reason", reason)], value)?;
             }

@@ -213,7 +213,7 @@ impl Star {
         let mut frame = [0xff; 60];
         frame[6..12].copy_from_slice(&[2, 0, 0, 0, 0, guest as u8]);
         let frame = Frame::copied(&self.memory, &frame).expect("room");
-        let stamp = Some(Stamp { at_ns: NOW.get() });
+        let stamp = Some(Stamp { at_ns: NOW.get(), seq: 0 });
         self.wires[guest as usize].0.borrow_mut().arrivals.push_back(Arrival { frame, stamp });
     }
 
