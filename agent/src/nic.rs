@@ -158,11 +158,7 @@ impl Nic {
         if !qemu.in_processor() {
             page.bump(Count::Astray);
         }
-        let stamp = FrameStamp {
-            at_ns: qemu.now().max(0) as u64,
-            seq: self.sent.get(),
-            magic: FrameStamp::MAGIC,
-        };
+        let stamp = FrameStamp::numbered(qemu.now().max(0) as u64, self.sent.get());
         self.sent.set(stamp.seq.wrapping_add(1));
         page.bump(Count::Sent);
         if write(self.tap, &stamp, pieces) != Some(FrameStamp::SIZE + len) {

@@ -3,6 +3,7 @@
 //! The crate knows nothing of QEMU or of a command line.
 
 pub mod datapath;
+pub mod exact;
 pub mod histogram;
 pub mod observation;
 pub mod pacer;

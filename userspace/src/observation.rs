@@ -4,9 +4,14 @@
 //! [`Observation::is_conserved`] holds exactly. The same value is filled again and again: after
 //! the first time nothing is allocated.
 
+use crate::exact::ExactObservation;
 use crate::histogram::Histogram;
-use crate::sim::{BacklogSize, DirectionCounters, Drops, SwitchCounters, VirtualInstant};
-use crate::xsk::Occupancy;
+use crate::port::{Port, Wire};
+use crate::sim::{
+    BacklogSize, DirectionCounters, DirectionId, Drops, LinkId, Network, Plan, PortId,
+    SwitchCounters, SwitchId, VirtualInstant, Way,
+};
+use crate::xsk::{Frame, Occupancy};
 
 /// One port. "Ingress" is what the guest sends, "egress" what it is to receive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,9 +76,41 @@ pub struct Observation {
     pub overloads: u64,
     /// How full the frame memory is.
     pub memory: Occupancy,
+    /// What the exact mode has to tell; `None` in the others.
+    pub exact: Option<ExactObservation>,
 }
 
 impl Observation {
+    /// Takes the counts of ports and network as of `now`, which allocates nothing from the second
+    /// time on.
+    pub(crate) fn take<W: Wire>(
+        &mut self,
+        ports: &[Port<W>],
+        network: &Network<Frame>,
+        plan: &Plan,
+        now: VirtualInstant,
+    ) {
+        self.at = Some(now);
+        self.ports.clear();
+        self.ports.extend(ports.iter().zip(0..).map(|(port, index)| {
+            let unconnected = network.port_drops(PortId(index)).total();
+            PortObservation { unconnected, ..port.observe() }
+        }));
+        self.in_flight = network.in_flight() as u64;
+        self.stragglers = network.stragglers();
+        self.directions.clear();
+        let directions = (0..plan.links.len() as u32)
+            .flat_map(|link| Way::BOTH.map(|way| DirectionId { link: LinkId(link), way }));
+        self.directions.extend(directions.map(|id| DirectionObservation {
+            counters: *network.counters(id),
+            in_flight: network.in_flight_on(id) as u64,
+            backlog: network.backlog(id, now),
+        }));
+        self.switches.clear();
+        let switches = (0..plan.switches.len() as u32).map(SwitchId);
+        self.switches.extend(switches.map(|id| *network.switch_counters(id)));
+    }
+
     /// Frames that entered or were made.
     pub fn created(&self) -> u64 {
         let received: u64 = self.ports.iter().map(|port| port.received).sum();

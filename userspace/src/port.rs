@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chronotap_common::stamp::FrameStamp;
+
 use crate::observation::PortObservation;
 use crate::sim::{DropReason, HostInstant};
 use crate::xsk::{Arrival, Frame, Kick, Loss, Socket};
@@ -19,6 +21,12 @@ pub trait Wire {
     /// # Errors
     /// Why it was dropped instead.
     fn send(&mut self, frame: Frame) -> Result<(), Loss>;
+
+    /// The same, with a stamp in front.
+    ///
+    /// # Errors
+    /// Why it was dropped instead.
+    fn send_stamped(&mut self, frame: Frame, stamp: FrameStamp) -> Result<(), Loss>;
 
     /// Sends what is queued, and says what became of it.
     fn kick(&mut self) -> Kick;
@@ -44,6 +52,11 @@ impl Wire for Socket {
     #[inline]
     fn send(&mut self, frame: Frame) -> Result<(), Loss> {
         Socket::send(self, frame)
+    }
+
+    #[inline]
+    fn send_stamped(&mut self, frame: Frame, stamp: FrameStamp) -> Result<(), Loss> {
+        Socket::send_stamped(self, frame, stamp)
     }
 
     fn kick(&mut self) -> Kick {
@@ -123,12 +136,30 @@ impl<W: Wire> Port<W> {
     /// Queues a frame for the guest; false when it was dropped (and counted).
     #[inline]
     pub fn put(&mut self, frame: Frame, now: HostInstant) -> bool {
+        let is_full = now < self.full_until;
+        self.queue(frame, is_full, |wire, frame| wire.send(frame))
+    }
+
+    /// The same with a stamp in front, for a guest that reads its tap only later: all that fits has
+    /// to be there.
+    #[inline]
+    pub fn put_stamped(&mut self, frame: Frame, stamp: FrameStamp) -> bool {
+        self.queue(frame, false, |wire, frame| wire.send_stamped(frame, stamp))
+    }
+
+    #[inline]
+    fn queue(
+        &mut self,
+        frame: Frame,
+        is_full: bool,
+        send: impl FnOnce(&mut W, Frame) -> Result<(), Loss>,
+    ) -> bool {
         let len = frame.octets().len();
         let queued = match &mut self.wire {
             None => Err(DropReason::GuestGone),
             Some(_) if len > self.longest => Err(DropReason::Oversize),
-            Some(_) if now < self.full_until => Err(DropReason::TapQueueFull),
-            Some(wire) => wire.send(frame).map_err(reason),
+            Some(_) if is_full => Err(DropReason::TapQueueFull),
+            Some(wire) => send(wire, frame).map_err(reason),
         };
         self.counted.handed += 1;
         match queued {
@@ -144,9 +175,10 @@ impl<W: Wire> Port<W> {
         self.burst as usize
     }
 
-    /// Sends what is queued. A port whose tap is gone lets go of it here.
-    pub fn kick(&mut self, now: HostInstant) {
-        let Some(wire) = &mut self.wire else { return };
+    /// Sends what is queued; returns how many frames were not taken. A port whose tap is gone lets
+    /// go of it here.
+    pub fn kick(&mut self, now: HostInstant) -> u32 {
+        let Some(wire) = &mut self.wire else { return 0 };
         let Kick { sent, overflowed, orphaned, gone } = wire.kick();
         self.counted.transmitted += u64::from(sent);
         (0..overflowed).for_each(|_| self.counted.egress.count(DropReason::TapQueueFull));
@@ -160,6 +192,15 @@ impl<W: Wire> Port<W> {
         if gone {
             self.counted.missed += wire.missed();
             self.wire = None;
+        }
+        overflowed + orphaned
+    }
+
+    /// Lets go of the tap: the guest behind it is gone.
+    pub fn unplug(&mut self) {
+        if let Some(wire) = self.wire.take() {
+            self.counted.missed += wire.missed();
+            (0..wire.pending()).for_each(|_| self.counted.egress.count(DropReason::GuestGone));
         }
     }
 
@@ -175,10 +216,7 @@ impl<W: Wire> Port<W> {
 
     /// Goes on with a new wire. What waited for the old one is lost with it.
     pub fn rewire(&mut self, wire: W, mtu: u32) {
-        if let Some(old) = self.wire.take() {
-            self.counted.missed += old.missed();
-            (0..old.pending()).for_each(|_| self.counted.egress.count(DropReason::GuestGone));
-        }
+        self.unplug();
         self.wire = Some(wire);
         self.longest = longest(mtu);
     }

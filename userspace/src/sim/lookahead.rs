@@ -17,6 +17,8 @@ pub struct Paths {
     least: Option<LeastPath>,
     /// By guest, then by switch.
     to_switches: Vec<Vec<Option<Duration>>>,
+    /// By guest: until the first arrival at any port.
+    soonest: Vec<Option<Duration>>,
 }
 
 /// The path between two different guests that takes the least time.
@@ -42,7 +44,12 @@ impl Paths {
         assert_eq!(owners.len(), plan.ports as usize, "each port has one owner");
         let map = Map::new(plan);
         let guests = owners.iter().map(|owner| owner.0 + 1).max().unwrap_or(0);
-        let mut paths = Self { least: None, to_switches: Vec::with_capacity(guests as usize) };
+        let room = guests as usize;
+        let mut paths = Self {
+            least: None,
+            to_switches: Vec::with_capacity(room),
+            soonest: Vec::with_capacity(room),
+        };
         for guest in (0..guests).map(GuestId) {
             let walk = map.walk(guest, owners);
             let best = paths.least.as_ref().map_or(Duration::MAX, |path| path.delay);
@@ -50,6 +57,7 @@ impl Paths {
             paths.least = least.map(|end| map.trace(&walk.switches, end)).or(paths.least);
             let delays = walk.switches.into_iter().map(|arrival| Some(arrival?.0));
             paths.to_switches.push(delays.collect());
+            paths.soonest.push(walk.soonest);
         }
         paths
     }
@@ -57,6 +65,12 @@ impl Paths {
     /// The least path between two different guests; none if no two guests are connected.
     pub fn least(&self) -> Option<&LeastPath> {
         self.least.as_ref()
+    }
+
+    /// The least delay from any port of `guest` to arrival at any port, its own included: what it
+    /// sends changes nothing that a guest gets sooner than that. None if it has no link.
+    pub fn soonest(&self, guest: GuestId) -> Option<Duration> {
+        *self.soonest.get(guest.0 as usize)?
     }
 
     /// The least delay from any port of `guest` to arrival at `switch`; none if no path joins
@@ -90,6 +104,8 @@ struct Walk {
     switches: Vec<Option<Arrival>>,
     /// The first port of another guest.
     least: Option<Arrival>,
+    /// After how long it reaches the first port of any guest.
+    soonest: Option<Duration>,
 }
 
 impl Map {
@@ -114,12 +130,15 @@ impl Map {
     /// ports, so they end where they reach one.
     fn walk(&self, guest: GuestId, owners: &[GuestId]) -> Walk {
         let owner = |port: PortId| owners[port.0 as usize];
-        let mut walk = Walk { switches: vec![None; self.exits.len()], least: None };
+        let mut walk = Walk { switches: vec![None; self.exits.len()], least: None, soonest: None };
         let own = |leg: &Leg| matches!(leg.from, Endpoint::Port(port) if owner(port) == guest);
         let first = self.legs.iter().enumerate().filter(|(_, leg)| own(leg));
         let mut open: BinaryHeap<_> =
             first.map(|(index, leg)| Reverse((leg.least, index))).collect();
         while let Some(Reverse((delay, by))) = open.pop() {
+            if matches!(self.legs[by].to, Endpoint::Port(_)) {
+                walk.soonest.get_or_insert(delay);
+            }
             match self.legs[by].to {
                 Endpoint::Port(port) if owner(port) == guest || walk.least.is_some() => {}
                 Endpoint::Port(_) => walk.least = Some((delay, by)),
@@ -226,6 +245,19 @@ mod tests {
             |owners: &[u32]| Paths::new(&plan, &guests(owners)).least().map(|path| path.delay);
         assert_eq!(least(&[0, 0, 0, 1]), Some(ms(50)));
         assert_eq!(least(&[0, 0, 1, 1]), None, "no two guests are connected");
+    }
+
+    /// What it sends can change what it gets, by what switches learn from it.
+    #[test]
+    fn a_guest_reaches_itself_over_a_switch() {
+        let wires =
+            [([port(0), switch(0)], [(1, 0), (2, 0)]), ([port(1), switch(0)], [(20, 0); 2])];
+        let paths = Paths::new(&plan(3, 1, &wires), &guests(&[0, 1, 2]));
+        let soonest = [0, 1, 2].map(|guest| paths.soonest(GuestId(guest)));
+        assert_eq!(soonest, [Some(ms(3)), Some(ms(22)), None]);
+        let direct = plan(2, 0, &[([port(0), port(1)], [(7, 0), (9, 0)])]);
+        let paths = Paths::new(&direct, &guests(&[0, 1]));
+        assert_eq!([0, 1].map(|guest| paths.soonest(GuestId(guest))), [Some(ms(7)), Some(ms(9))]);
     }
 
     #[test]

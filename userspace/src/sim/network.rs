@@ -146,6 +146,11 @@ impl<F: Payload> Network<F> {
         self.to_switches.iter().map(|(due, index)| (due, self.switch_at_end_of(index)))
     }
 
+    /// When the next frame arrives at any switch.
+    pub fn next_at_switches(&self) -> Option<VirtualInstant> {
+        self.to_switches.first().map(|(due, _)| due)
+    }
+
     /// When the next frame arrives anywhere.
     pub fn next_event(&self) -> Option<VirtualInstant> {
         let firsts = [self.to_switches.first(), self.to_ports.first()];

@@ -7,7 +7,7 @@ use rustix::io;
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 /// `len` octets at `start`, mapped readable and writable until drop.
-pub(super) struct Mapping {
+pub struct Mapping {
     start: NonNull<u8>,
     len: usize,
 }
@@ -33,6 +33,18 @@ impl Mapping {
         Ok(Self::new(start, len))
     }
 
+    /// The first `len` octets of a file, shared with whoever else maps it. The file must be at least
+    /// that long, and stay so.
+    ///
+    /// # Errors
+    /// As mmap(2).
+    pub fn of_file(fd: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
+        let null = std::ptr::null_mut();
+        // SAFETY: a fresh mapping at an address of the kernel's choice overlaps nothing.
+        let start = unsafe { mmap(null, len, READ_WRITE, MapFlags::SHARED, fd, 0)? };
+        Ok(Self::new(start, len))
+    }
+
     fn new(start: *mut std::ffi::c_void, len: usize) -> Self {
         let start = NonNull::new(start.cast()).expect("mmap never answers with null");
         Self { start, len }
@@ -43,7 +55,7 @@ impl Mapping {
     }
 
     /// The address `offset` octets into the mapping, where `size` octets must fit.
-    pub(super) fn place(&self, offset: usize, size: usize) -> NonNull<u8> {
+    pub fn place(&self, offset: usize, size: usize) -> NonNull<u8> {
         let fits = offset.checked_add(size).is_some_and(|end| end <= self.len);
         assert!(fits, "{size} octets at {offset} lie outside a mapping of {}", self.len);
         // SAFETY: `offset` was just checked to lie within the mapping.

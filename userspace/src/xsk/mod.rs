@@ -29,6 +29,7 @@ use std::io;
 
 pub use chain::{Arrival, Loss, Stamp};
 pub use frame::Frame;
+pub(crate) use mapping::Mapping;
 pub use memory::{CHUNK, Memory, Occupancy};
 pub use socket::{Kick, Settings, Socket};
 pub use sys::become_fifo;
