@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{RingBuf, XskMap};
-use aya::programs::{ProgramError, TestRun, TestRunOptions};
+use aya::programs::{ProgramError, TestRun, TestRunOptions, Xdp};
 use chronotap_common::SOCKETS;
 use chronotap_common::counter::{Counter, PortCounters};
 use chronotap_common::diagnostic::INTERVAL_NS;
@@ -28,6 +28,9 @@ const LOOPBACK: u32 = 1;
 const BROADCAST: [u8; 6] = [0xff; 6];
 const BOB: [u8; 6] = [0x52, 0x54, 0, 0, 0, 2];
 const BRIDGE_GROUP: [u8; 6] = [0x01, 0x80, 0xc2, 0, 0, 0];
+
+/// Which XDP program to run.
+type Choice = fn(&mut Ebpf) -> &mut Xdp;
 
 /// One row of a table.
 struct Case {
@@ -62,9 +65,9 @@ impl Programs {
         programs::counts(&self.ebpf, LOOPBACK)
     }
 
-    /// Runs `capture` on `octets`; returns the verdict and what the frame has become, metadata
+    /// Runs an XDP program on `octets`; returns the verdict and what the frame has become, metadata
     /// included, or nothing if the kernel does not take such a frame.
-    fn run(&mut self, octets: &[u8], context: &[u8]) -> Option<(u32, Vec<u8>)> {
+    fn run(&mut self, program: Choice, octets: &[u8], context: &[u8]) -> Option<(u32, Vec<u8>)> {
         let mut out = vec![0; octets.len() + FrameStamp::SIZE];
         let options = TestRunOptions {
             data_in: Some(octets),
@@ -72,10 +75,10 @@ impl Programs {
             ctx_in: Some(context),
             ..TestRunOptions::new()
         };
-        let run = match programs::capture(&mut self.ebpf).test_run(options) {
+        let run = match program(&mut self.ebpf).test_run(options) {
             Ok(run) => run,
             Err(ProgramError::SyscallError(error)) if is_invalid(&error.io_error) => return None,
-            Err(error) => panic!("the kernel runs capture: {error}"),
+            Err(error) => panic!("the kernel runs it: {error}"),
         };
         out.truncate(run.data_size_out as usize);
         Some((run.return_value, out))
@@ -85,7 +88,13 @@ impl Programs {
     fn capture(&mut self, frame: &[u8], room: usize) -> (u32, Vec<u8>) {
         let octets = [vec![0xee; room].as_slice(), frame].concat();
         let context = xdp_context(room, octets.len());
-        self.run(&octets, &context).expect("the kernel takes the frame")
+        self.run(programs::capture, &octets, &context).expect("the kernel takes the frame")
+    }
+
+    /// Runs `adopt` on a frame with nothing in front.
+    fn adopt(&mut self, octets: &[u8]) -> (u32, Vec<u8>) {
+        let context = xdp_context(0, octets.len());
+        self.run(programs::adopt, octets, &context).expect("the kernel takes the frame")
     }
 
     fn gate(&mut self, frame: &[u8]) -> u32 {
@@ -200,7 +209,7 @@ fn capture_redirects_a_frame_whose_first_buffer_is_short() {
     let mut programs = Programs::with_socket();
     for linear in [0, 4, 13, 14] {
         let frame = frame(BOB, &[0x08, 0x00], 60);
-        let run = programs.run(&frame, &xdp_context(0, linear));
+        let run = programs.run(programs::capture, &frame, &xdp_context(0, linear));
         let Some((verdict, out)) = run else {
             // Before Linux 6.18 TEST_RUN has no such frames.
             continue;
@@ -220,7 +229,7 @@ fn no_runt_passes_capture() {
     for (name, len) in rows {
         let frame = [vec![0; 16], frame(BOB, &[0x08, 0x00], len)].concat();
         let before = programs.counts();
-        let run = programs.run(&frame, &xdp_context(16, frame.len()));
+        let run = programs.run(programs::capture, &frame, &xdp_context(16, frame.len()));
         let runt = u64::from(run.is_some());
         let counts = PortCounters { runt, ..PortCounters::default() };
         assert_eq!(run.map_or(XDP_DROP, |(verdict, _)| verdict), XDP_DROP, "{name}: verdict");
@@ -247,9 +256,75 @@ fn capture_redirects_a_frame_that_cannot_be_stamped() {
 fn greatest_room(programs: &mut Programs) -> usize {
     let fits = |room: &usize| {
         let octets = vec![0; room + 60];
-        programs.run(&octets, &xdp_context(*room, octets.len())).is_some()
+        programs.run(programs::capture, &octets, &xdp_context(*room, octets.len())).is_some()
     };
     [216, 32].into_iter().find(fits).expect("some metadata is allowed")
+}
+
+/// The stamp of a sender in front of a frame.
+fn stamped(frame: &[u8]) -> Vec<u8> {
+    [&FrameStamp::numbered(5, 7).write()[..], frame].concat()
+}
+
+#[test]
+#[ignore = "needs CAP_BPF and the eBPF object; run `cargo xtask test kernel`"]
+fn adopt_makes_the_prefix_metadata_and_redirects() {
+    let mut programs = Programs::with_socket();
+    for (name, frame) in admitted_frames() {
+        let (octets, before) = (stamped(&frame), programs.counts());
+        let (verdict, out) = programs.adopt(&octets);
+        assert_eq!(verdict, XDP_REDIRECT, "{name}: verdict");
+        let counts = PortCounters { frames: 1, bytes: frame.len() as u64, ..Default::default() };
+        assert_eq!(growth(before, programs.counts()), expected(counts), "{name}: counts");
+        assert!(out == octets, "{name}: metadata and frame are what frame and prefix were");
+    }
+}
+
+/// Without a whole stamp a frame is unmarked; without a whole header behind the stamp, a runt.
+#[test]
+#[ignore = "needs CAP_BPF and the eBPF object; run `cargo xtask test kernel`"]
+fn adopt_drops_what_bears_no_stamp() {
+    let mut programs = Programs::with_socket();
+    let unmarked = PortCounters { unmarked: 1, ..PortCounters::default() };
+    let runt = PortCounters { runt: 1, ..PortCounters::default() };
+    let cut = |len| stamped(&garbage(60))[..len].to_vec();
+    let mut forged = stamped(&garbage(60));
+    forged[15] ^= 1;
+    let rows = [("forged", forged, unmarked), ("zeros", vec![0; 76], unmarked)];
+    let rows = rows.into_iter().chain((14..16).map(|len| ("half a prefix", cut(len), unmarked)));
+    let rows = rows.chain((16..30).map(|len| ("half a header", cut(len), runt)));
+    let bare = admitted_frames().into_iter().map(|(name, frame)| (name, frame, unmarked));
+    for (name, octets, counts) in rows.chain(bare) {
+        let before = programs.counts();
+        assert_eq!(programs.adopt(&octets).0, XDP_DROP, "{name}: verdict");
+        assert_eq!(growth(before, programs.counts()), expected(counts), "{name}: counts");
+    }
+}
+
+/// Prefix and header must lie in the first buffer, as they do on taps.
+#[test]
+#[ignore = "needs CAP_BPF and the eBPF object; run `cargo xtask test kernel`"]
+fn adopt_drops_a_frame_whose_first_buffer_is_short() {
+    let mut programs = Programs::with_socket();
+    let octets = stamped(&frame(BOB, &[0x08, 0x00], 60));
+    for linear in [0, 15, 16, 29, 30, 31] {
+        let before = programs.counts().unmarked;
+        let run = programs.run(programs::adopt, &octets, &xdp_context(0, linear));
+        // Before Linux 6.18 TEST_RUN has no such frames.
+        let Some((verdict, _)) = run else { continue };
+        let unmarked = programs.counts().unmarked - before;
+        let expected = if linear < 30 { (XDP_DROP, 1) } else { (XDP_REDIRECT, 0) };
+        assert_eq!((verdict, unmarked), expected, "{linear} octets in the first buffer");
+    }
+}
+
+#[test]
+#[ignore = "needs CAP_BPF and the eBPF object; run `cargo xtask test kernel`"]
+fn adopt_drops_what_has_no_socket() {
+    let mut programs = Programs::load();
+    assert_eq!(programs.adopt(&stamped(&garbage(60))).0, XDP_DROP);
+    let counts = PortCounters { no_socket: 1, ..PortCounters::default() };
+    assert_eq!(growth(PortCounters::default(), programs.counts()), expected(counts));
 }
 
 #[test]
