@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::PortSettings;
 use super::alarms::Alarm;
+use super::exact::Steer;
 use crate::observation::Observation;
 use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
 use crate::xsk::SetupError;
@@ -26,6 +27,8 @@ pub(super) enum Command {
     Run(GuestId, RangeInclusive<HostInstant>, Alarm),
     Hold(GuestId, VirtualInstant, RangeInclusive<HostInstant>),
     Retire(GuestId),
+    /// For the exact mode.
+    Steer(Steer),
     /// Binds a socket to a new tap; answers with its number, which lives as long as the port.
     Rewire(PortId, PortSettings, oneshot::Sender<Result<RawFd, SetupError>>),
     Stop,

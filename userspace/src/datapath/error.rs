@@ -33,6 +33,12 @@ pub enum DatapathError {
         #[source]
         cause: std::io::Error,
     },
+    /// The pages that are shared with the guests' QEMUs.
+    #[error("map the pages that guests' QEMUs share")]
+    Pages(#[source] std::io::Error),
+    /// Taps carry no metadata on this kernel.
+    #[error("this kernel's taps do not hand on the stamps of frames, which the exact mode needs")]
+    NoStamps,
     /// The thread or its descriptors.
     #[error("start the data-plane thread")]
     Thread(#[source] std::io::Error),
@@ -70,6 +76,23 @@ pub enum OrderError {
     /// There is no such link or port.
     #[error("no such link or port")]
     Unknown,
+}
+
+/// Why virtual time did not get where it was to, in the exact mode.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExactError {
+    /// A pause or resume came in between.
+    #[error("another order came before the time had passed")]
+    Interrupted,
+    /// There is no guest left.
+    #[error("no guest is left")]
+    Deserted,
+    /// The agent does not work with this QEMU.
+    #[error("{0}")]
+    Refused(String),
+    /// The data plane did not take the order.
+    #[error(transparent)]
+    Order(#[from] OrderError),
 }
 
 /// Why a port was not bound to its new tap.

@@ -7,6 +7,7 @@
 mod alarms;
 mod command;
 mod error;
+mod exact;
 mod plane;
 mod probe;
 mod settings;
@@ -22,13 +23,17 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
 use crate::observation::Observation;
+use crate::pacer::StampSource;
 use crate::programs::{AttachMode, Programs, ProgramsError};
 use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
 use alarms::Alarm;
 use command::{Command, Doorbell};
-pub use error::{DatapathError, OrderError, RewireError};
+pub use error::{DatapathError, ExactError, OrderError, RewireError};
+use exact::{HoldReply, Steer};
 use plane::{Birth, Ready};
-pub use settings::{Event, Facts, MemoryLimits, PortSettings, Scheduling, Settings};
+pub use settings::{
+    Event, ExactSettings, Facts, MemoryLimits, PortSettings, Scheduling, Settings, Speed,
+};
 
 /// How long an answer may take. The data plane answers within a millisecond unless the host does
 /// not let it run.
@@ -71,12 +76,15 @@ struct Thread {
 pub fn start(
     settings: Settings,
 ) -> Result<(Datapath, tokio::sync::mpsc::Receiver<Event>), DatapathError> {
-    let Settings { ports, plan, object, tolerance, memory } = settings;
+    let Settings { ports, plan, object, tolerance, memory, exact } = settings;
     if plan.ports as usize != ports.len() {
         return Err(DatapathError::Ports { planned: plan.ports, given: ports.len() });
     }
     let mut programs = Programs::load(&object)?;
     let stamps = probe::stamp_source(&mut programs, host_now);
+    if exact.is_some() && stamps != StampSource::Kernel {
+        return Err(DatapathError::NoStamps);
+    }
     let (commands, orders) = mpsc::channel();
     let (events_in, events) = tokio::sync::mpsc::channel(EVENTS);
     let doorbell = Arc::new(Doorbell::new().map_err(DatapathError::Thread)?);
@@ -86,6 +94,7 @@ pub fn start(
         memory,
         tolerance,
         stamps,
+        exact,
         commands: orders,
         doorbell: Arc::clone(&doorbell),
         events: events_in,
@@ -212,6 +221,48 @@ impl Datapath {
     /// The data plane has stopped.
     pub fn retire(&self, guest: GuestId) -> Result<(), OrderError> {
         self.send(Command::Retire(guest))
+    }
+
+    /// Waits until all guests of the exact mode stand at virtual zero, and lets windows begin.
+    ///
+    /// # Errors
+    /// An agent does not work with its guest's QEMU.
+    pub async fn begin(&self) -> Result<VirtualInstant, ExactError> {
+        self.steer(Steer::Begin).await
+    }
+
+    /// Holds virtual time of the exact mode at the next barrier; returns where that is.
+    ///
+    /// # Errors
+    /// The data plane has stopped.
+    pub async fn hold_all(&self) -> Result<VirtualInstant, ExactError> {
+        self.steer(Steer::Hold).await
+    }
+
+    /// Lets virtual time of the exact mode go on.
+    ///
+    /// # Errors
+    /// The data plane has stopped.
+    pub fn go_on(&self) -> Result<(), ExactError> {
+        Ok(self.send(Command::Steer(Steer::Go))?)
+    }
+
+    /// Lets `span` of virtual time pass in the exact mode, then holds; returns where that is.
+    ///
+    /// # Errors
+    /// Something came in between, or no guest is left.
+    pub async fn advance(&self, span: Duration) -> Result<VirtualInstant, ExactError> {
+        self.steer(|reply| Steer::Advance(span, reply)).await
+    }
+
+    /// How long these take is for the guests to say: there is no limit.
+    async fn steer(
+        &self,
+        steer: impl FnOnce(HoldReply) -> Steer,
+    ) -> Result<VirtualInstant, ExactError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Steer(steer(reply)))?;
+        answer.await.map_err(|_hung_up| OrderError::Stopped)?
     }
 
     /// Binds a port to a new tap, as when a guest was started anew. Must be called on a thread in

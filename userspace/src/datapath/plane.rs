@@ -12,7 +12,11 @@ use tokio::sync::oneshot;
 
 use super::alarms::Alarms;
 use super::command::{Command, Doorbell};
-use super::{DatapathError, Event, MemoryLimits, PortSettings, Scheduling, host_now};
+use super::exact::{ExactPlane, Pages};
+use super::{
+    DatapathError, Event, ExactSettings, MemoryLimits, PortSettings, Scheduling, host_now,
+};
+use crate::exact;
 use crate::pacer::{Pacer, Parts, Rest, StampSource, Work};
 use crate::port::Port;
 use crate::sim::{HostInstant, Plan};
@@ -28,6 +32,7 @@ pub(super) struct Birth {
     pub(super) memory: MemoryLimits,
     pub(super) tolerance: Duration,
     pub(super) stamps: StampSource,
+    pub(super) exact: Option<ExactSettings>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) doorbell: Arc<Doorbell>,
     pub(super) events: tokio::sync::mpsc::Sender<Event>,
@@ -41,21 +46,85 @@ pub(super) struct Ready {
 
 /// The thread's body. Says through `ready` how its start went.
 pub(super) fn run(birth: Birth, ready: &mpsc::Sender<Result<Ready, DatapathError>>) {
-    let plane = match Plane::build(birth) {
-        Ok((plane, start)) => {
-            // Nobody listens any more only if `start` itself was abandoned: then the channel of
-            // commands is closed, and the loop ends at once.
+    let built = match birth.exact {
+        None => Plane::build(birth).map(|(plane, start)| (Engine::Paced(Box::new(plane)), start)),
+        Some(_) => build_exact(birth),
+    };
+    // Nobody listens any more only if `start` itself was abandoned: then the channel of commands is
+    // closed, and the loop ends at once.
+    let engine = match built {
+        Ok((engine, start)) => {
             let _abandoned = ready.send(Ok(start));
-            plane
+            engine
         }
         Err(error) => {
             let _abandoned = ready.send(Err(error));
             return;
         }
     };
-    if let Err(error) = plane.work_on() {
+    let ended = match engine {
+        Engine::Paced(plane) => plane.work_on(),
+        Engine::Exact(plane) => plane.work_on(),
+    };
+    if let Err(error) = ended {
         tracing::error!(%error, "the data plane stops");
     }
+}
+
+/// What runs the network.
+enum Engine {
+    /// By the clocks of host and guests.
+    Paced(Box<Plane>),
+    /// From barrier to barrier.
+    Exact(Box<ExactPlane>),
+}
+
+/// What sockets are made from.
+pub(super) struct Sockets {
+    memory: Memory,
+    fill: u32,
+}
+
+impl Sockets {
+    fn new(limits: MemoryLimits, ports: usize) -> Result<Self, DatapathError> {
+        let (chunks, fill) = limits.shares(ports as u32);
+        let memory = Memory::new(chunks, limits.pool)
+            .map_err(|cause| DatapathError::Memory { chunks, cause })?;
+        Ok(Self { memory, fill })
+    }
+
+    fn bind(&self, port: &PortSettings) -> Result<Socket, SetupError> {
+        let settings = xsk::Settings { ifindex: port.ifindex, fill: self.fill };
+        Socket::bind(&self.memory, settings)
+    }
+}
+
+/// Frames that a port's ring takes in, at most.
+const RING_ROOM: u32 = 4096;
+
+fn build_exact(birth: Birth) -> Result<(Engine, Ready), DatapathError> {
+    let Birth { ports, plan, memory, exact, commands, doorbell, .. } = birth;
+    let Some(mut settings) = exact else { return Err(DatapathError::Died) };
+    let made = Sockets::new(memory, ports.len())?;
+    let sockets = ports.iter().map(|port| made.bind(port)).collect::<Result<Vec<_>, _>>()?;
+    let numbers = sockets.iter().map(Socket::number).collect();
+    let parts = exact::Parts {
+        owners: ports.iter().map(|port| port.guest).collect(),
+        ports: sockets.into_iter().zip(&ports).map(|(s, port)| Port::new(s, port.mtu)).collect(),
+        plan: &plan,
+        memory: made.memory.clone(),
+        guests: settings.pages.len() as u32,
+        gates: Pages::map(&settings.pages).map_err(DatapathError::Pages)?,
+        longest: settings.longest,
+        grain: settings.grain,
+        room: made.fill.min(RING_ROOM),
+        journal: settings.journal.take(),
+    };
+    let coordinator = exact::Coordinator::new(parts)?;
+    let plane = ExactPlane::new(coordinator, &settings, commands, doorbell);
+    let plane = plane.map_err(DatapathError::Thread)?;
+    let start = Ready { sockets: numbers, scheduling: schedule() };
+    Ok((Engine::Exact(Box::new(plane)), start))
 }
 
 /// Whether the loop goes on.
@@ -68,8 +137,7 @@ enum Flow {
 struct Plane {
     pacer: Pacer<Socket>,
     rest: Rest,
-    memory: Memory,
-    fill: u32,
+    sockets: Sockets,
     commands: mpsc::Receiver<Command>,
     doorbell: Arc<Doorbell>,
     events: tokio::sync::mpsc::Sender<Event>,
@@ -79,12 +147,10 @@ struct Plane {
 
 impl Plane {
     fn build(birth: Birth) -> Result<(Self, Ready), DatapathError> {
-        let Birth { ports, plan, memory: limits, tolerance, stamps, commands, .. } = birth;
-        let (chunks, fill) = limits.shares(ports.len() as u32);
-        let memory = Memory::new(chunks, limits.pool)
-            .map_err(|cause| DatapathError::Memory { chunks, cause })?;
+        let Birth { ports, plan, memory, tolerance, stamps, commands, .. } = birth;
+        let made = Sockets::new(memory, ports.len())?;
         let rest = Rest::new(&birth.doorbell, host_now).map_err(DatapathError::Thread)?;
-        let bind = |port: &PortSettings| bind(&memory, &rest, port, fill);
+        let bind = |port: &PortSettings| bind(&made, &rest, port);
         let sockets = ports.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let owners = ports.iter().map(|port| port.guest).collect();
         let numbers = sockets.iter().map(Socket::number).collect();
@@ -94,7 +160,7 @@ impl Plane {
             ports: ports.collect(),
             owners,
             plan: &plan,
-            memory: memory.clone(),
+            memory: made.memory.clone(),
             stamps,
             tolerance,
             read: host_now,
@@ -102,8 +168,7 @@ impl Plane {
         let plane = Self {
             pacer: Pacer::new(parts)?,
             rest,
-            memory,
-            fill,
+            sockets: made,
             commands,
             doorbell: birth.doorbell,
             events: birth.events,
@@ -179,12 +244,14 @@ impl Plane {
             Command::Hold(guest, at, since) => self.pacer.hold(guest, at, since),
             Command::Retire(guest) => self.pacer.retire(guest),
             Command::Rewire(id, port, reply) => answer(reply, self.rewire(id, &port)),
-            Command::Stop => {}
+            // The one was obeyed before, the other is for another mode: whoever gave it learns
+            // that nobody takes it.
+            Command::Stop | Command::Steer(_) => {}
         }
     }
 
     fn rewire(&mut self, id: crate::sim::PortId, port: &PortSettings) -> Result<RawFd, SetupError> {
-        let socket = bind(&self.memory, &self.rest, port, self.fill)?;
+        let socket = bind(&self.sockets, &self.rest, port)?;
         let number = socket.number();
         self.pacer.rewire(id, socket, port.mtu);
         Ok(number)
@@ -196,13 +263,8 @@ pub(super) fn answer<T>(reply: oneshot::Sender<T>, value: T) {
     let _given_up = reply.send(value);
 }
 
-fn bind(
-    memory: &Memory,
-    rest: &Rest,
-    port: &PortSettings,
-    fill: u32,
-) -> Result<Socket, SetupError> {
-    let socket = Socket::bind(memory, xsk::Settings { ifindex: port.ifindex, fill })?;
+fn bind(made: &Sockets, rest: &Rest, port: &PortSettings) -> Result<Socket, SetupError> {
+    let socket = made.bind(port)?;
     let step = || format!("watch the socket of {}", port.name);
     rest.watch(&socket).map_err(|cause| SetupError { step: step(), cause })?;
     Ok(socket)

@@ -1,5 +1,8 @@
 //! What the data plane is started with, and what it says of itself.
 
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::pacer::StampSource;
@@ -40,6 +43,13 @@ impl Default for MemoryLimits {
 }
 
 impl MemoryLimits {
+    /// Limits for guests whose frames are collected only at barriers.
+    pub fn for_barriers(ports: usize) -> Self {
+        let ports = u32::try_from(ports).unwrap_or(u32::MAX);
+        let chunks = Some(ports.saturating_mul(2048).clamp(8192, 65_536));
+        Self { chunks, ..Self::default() }
+    }
+
     /// Chunks in all, and chunks that each port's kernel side holds for receiving: three quarters
     /// of them all together.
     pub(super) fn shares(&self, ports: u32) -> (u32, u32) {
@@ -49,8 +59,35 @@ impl MemoryLimits {
     }
 }
 
+/// How fast virtual time may go in the exact mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Speed {
+    /// As fast as the host can.
+    #[default]
+    Max,
+    /// Never faster than the host's.
+    Real,
+}
+
+/// What the exact mode needs beyond the rest.
+#[derive(Debug)]
+pub struct ExactSettings {
+    /// By guest: the page that it shares with its QEMU, from [`crate::exact::page::create`].
+    pub pages: Vec<Arc<OwnedFd>>,
+    /// An eventfd, not blocking, that the agents ring.
+    pub bell: Arc<OwnedFd>,
+    /// How long windows are at most in which a guest runs.
+    pub longest: Duration,
+    /// Virtual time that an instruction takes.
+    pub grain: Duration,
+    /// How fast virtual time may go.
+    pub speed: Speed,
+    /// Where delivered frames are written down, if anywhere.
+    pub journal: Option<File>,
+}
+
 /// What to start.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Settings {
     /// By port id.
     pub ports: Vec<PortSettings>,
@@ -62,6 +99,8 @@ pub struct Settings {
     pub tolerance: Duration,
     /// Bounds of the memory for frames.
     pub memory: MemoryLimits,
+    /// What the exact mode needs; `None` in the others.
+    pub exact: Option<ExactSettings>,
 }
 
 /// How the data-plane thread is scheduled.

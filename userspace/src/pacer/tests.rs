@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use chronotap_common::stamp::FrameStamp;
+
 use super::*;
 use crate::observation::Observation;
 use crate::sim::{DropReason, Endpoint, LinkPlan, Profile};
@@ -46,6 +48,12 @@ impl Wire for List {
 
     fn send(&mut self, frame: Frame) -> Result<(), Loss> {
         self.0.borrow_mut().queued.push(frame.octets().to_vec());
+        Ok(())
+    }
+
+    fn send_stamped(&mut self, frame: Frame, stamp: FrameStamp) -> Result<(), Loss> {
+        let octets = [&stamp.write()[..], frame.octets()].concat();
+        self.0.borrow_mut().queued.push(octets);
         Ok(())
     }
 

@@ -5,10 +5,12 @@
 //!
 //! * [`Realtime`]: guests run freely; all are stopped when asked for or when the host falls behind.
 //! * [`Lockstep`]: guests run window by window, each until its own clock has reached the end.
+//! * [`Exact`]: the data plane holds the guests, at exact instants.
 //!
 //! Everybody else holds a [`Synchronizer`], the same for both. What holds the guests is behind the
 //! traits [`Guests`] (all at once) and [`Reins`] (one by one, with its clock).
 
+mod exact;
 mod lockstep;
 mod realtime;
 mod reins;
@@ -20,8 +22,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::datapath::OrderError;
+use crate::datapath::{ExactError, OrderError};
 use crate::sim::{DirectionId, Profile, Quantum, VirtualInstant};
+pub use exact::Exact;
 pub use lockstep::{Lockstep, Settings};
 pub use realtime::Realtime;
 pub use reins::{ClockSource, Departed, Reins, Resumed, Stopped};
@@ -68,9 +71,23 @@ pub enum SynchronizerError {
     /// Windows wait for guests of which none will come.
     #[error("no guest is left")]
     Deserted,
+    /// The agent in a guest's QEMU does not work there.
+    #[error("{0}")]
+    Refused(String),
     /// The task has ended.
     #[error("the synchronizer has stopped")]
     Stopped,
+}
+
+impl From<ExactError> for SynchronizerError {
+    fn from(error: ExactError) -> Self {
+        match error {
+            ExactError::Interrupted => Self::Interrupted,
+            ExactError::Deserted => Self::Deserted,
+            ExactError::Refused(why) => Self::Refused(why),
+            ExactError::Order(error) => Self::Order(error),
+        }
+    }
 }
 
 /// What the synchronizer has done so far.
