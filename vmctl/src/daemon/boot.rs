@@ -32,7 +32,7 @@ use crate::{
     metrics::{self, Names},
     parts::{Part, Parts},
     qemu::{Acceleration, Binary, Images, Launch, RunAs, priority, spawn},
-    scenario::Scenario,
+    scenario::{CannotBeExact, Scenario},
 };
 
 /// QEMUs that start at once. Each needs a core for a moment, and all of them together would make
@@ -59,6 +59,10 @@ pub async fn boot(
     announcer: &Announcer,
     ends: mpsc::Sender<String>,
 ) -> Result<Arc<Lab>, Failure> {
+    if scenario.time.exact().is_some() {
+        let refused = CannotBeExact("this version lacks the agent for it".to_owned());
+        return Err(Failure::runtime(refused.to_string()).remedy(CannotBeExact::REMEDY));
+    }
     announcer.step("looking for QEMU and the built parts");
     let means = gather(&scenario, announcer).await?;
     announcer.step(format!("making the network of {} guests", scenario.guests.len()));

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::reach::PING_FRAME;
 use super::{
-    Boot, Guest, Ipv4Prefix, Link, Lockstep, MacAddr, OnExit, Overload, Parallel, Scenario,
-    TimeSettings,
+    Boot, Exact, Guest, Ipv4Prefix, Link, Lockstep, MacAddr, OnExit, Overload, Parallel, Run,
+    Scenario, TimeSettings,
 };
 
 /// A lab as it would be built.
@@ -23,6 +23,8 @@ pub struct Description {
     /// `mode`, and what that mode has.
     #[serde(flatten)]
     pub time: TimeDescription,
+    /// Virtual time at which `vmctl run` stops; null if the file does not say.
+    pub until_ns: Option<u64>,
     /// Where metrics are served.
     pub metrics: String,
     /// Guests, in the order of the file.
@@ -48,6 +50,28 @@ pub enum TimeDescription {
     },
     /// Guests run in windows.
     Lockstep(LockstepDescription),
+    /// Guests run in windows that end at an instruction.
+    Exact(ExactDescription),
+    /// The file leaves the mode to the host.
+    Auto {
+        /// What the lab would run in where the host allows it.
+        best: &'static str,
+        /// What it runs in elsewhere.
+        otherwise: &'static str,
+    },
+}
+
+/// What windows are like in mode `exact`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExactDescription {
+    /// Cap on their length; null if only the lookahead bounds it.
+    pub quantum_ns: Option<u64>,
+    /// How long an instruction takes.
+    pub instruction_ns: u64,
+    /// `max` or `1x`.
+    pub speed: &'static str,
+    /// What decides how long windows can be; null if no two guests are connected.
+    pub lookahead: Option<LookaheadDescription>,
 }
 
 /// What windows are like.
@@ -97,6 +121,30 @@ pub struct GuestDescription {
     pub on_exit: &'static str,
     /// Its NICs.
     pub nics: Vec<NicDescription>,
+    /// The commands that it runs by itself.
+    pub runs: Vec<RunDescription>,
+}
+
+/// A scheduled command.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunDescription {
+    /// When, since power-on.
+    pub at_ns: u64,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// How it should end.
+    pub expect: ExpectDescription,
+}
+
+/// What is expected of a command; null where that is nothing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExpectDescription {
+    /// The status that it exits with.
+    pub exit: Option<i32>,
+    /// A regular expression that its output matches.
+    pub stdout: Option<String>,
+    /// A regular expression that its error output matches.
+    pub stderr: Option<String>,
 }
 
 /// A NIC.
@@ -172,6 +220,7 @@ impl Scenario {
             name: self.name.to_string(),
             seed: self.seed,
             time: self.describe_time(),
+            until_ns: self.until.map(nanos),
             metrics: self.metrics.to_string(),
             guests: self.guests.iter().map(guest).collect(),
             switches: self.switches.iter().map(|switch| switch.name.to_string()).collect(),
@@ -181,6 +230,9 @@ impl Scenario {
     }
 
     fn describe_time(&self) -> TimeDescription {
+        if let Some((best, otherwise)) = self.left_open() {
+            return TimeDescription::Auto { best: best.word(), otherwise: otherwise.word() };
+        }
         match &self.time {
             TimeSettings::Realtime { tolerance, overload } => TimeDescription::Realtime {
                 tolerance_ns: nanos(*tolerance),
@@ -192,21 +244,34 @@ impl Scenario {
             TimeSettings::Lockstep(lockstep) => {
                 TimeDescription::Lockstep(self.describe_lockstep(lockstep))
             }
+            TimeSettings::Exact(exact) => TimeDescription::Exact(self.describe_exact(exact)),
         }
     }
 
-    fn describe_lockstep(&self, lockstep: &Lockstep) -> LockstepDescription {
-        let lookahead = self.least_route().map(|route| LookaheadDescription {
+    fn describe_exact(&self, exact: &Exact) -> ExactDescription {
+        ExactDescription {
+            quantum_ns: exact.quantum.map(nanos),
+            instruction_ns: 1 << exact.shift.get(),
+            speed: exact.speed.word(),
+            lookahead: self.describe_lookahead(),
+        }
+    }
+
+    fn describe_lookahead(&self) -> Option<LookaheadDescription> {
+        self.least_route().map(|route| LookaheadDescription {
             span_ns: nanos(route.delay),
             from: route.from().to_string(),
             to: route.to().to_string(),
             path: route.to_string(),
-        });
+        })
+    }
+
+    fn describe_lockstep(&self, lockstep: &Lockstep) -> LockstepDescription {
         LockstepDescription {
             quantum_ns: nanos(lockstep.quantum.span()),
             quantum_auto: lockstep.auto,
             overrun_budget_ns: nanos(lockstep.quantum.budget()),
-            lookahead,
+            lookahead: self.describe_lookahead(),
             parallel: match lockstep.parallel {
                 Parallel::Auto => None,
                 Parallel::AtMost(guests) => Some(guests.get()),
@@ -251,6 +316,20 @@ fn guest(guest: &Guest) -> GuestDescription {
             OnExit::End => "end",
         },
         nics: nics.collect(),
+        runs: guest.runs.iter().map(run).collect(),
+    }
+}
+
+fn run(run: &Run) -> RunDescription {
+    let text = |pattern: &Option<regex::Regex>| pattern.as_ref().map(ToString::to_string);
+    RunDescription {
+        at_ns: nanos(run.at),
+        command: run.command.clone(),
+        expect: ExpectDescription {
+            exit: run.expect.exit,
+            stdout: text(&run.expect.stdout),
+            stderr: text(&run.expect.stderr),
+        },
     }
 }
 

@@ -12,6 +12,7 @@
 //! value       one value: strings with units, words, numbers
 //! written     what a file can say
 //! document    reading the file: tables and their order
+//! runs        the same for scheduled commands
 //! diagnostic  what is wrong and where
 //! report      many of those, rendered as rustc does
 //! ```
@@ -20,6 +21,7 @@ mod diagnostic;
 mod document;
 mod reader;
 mod report;
+mod runs;
 pub mod schema;
 mod source;
 mod value;
@@ -28,8 +30,10 @@ mod written;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity, quote};
 pub use report::Report;
 pub use source::Source;
-pub use value::{Choice, Kind, Loss, Mode, OnExit, Overload, Start};
-pub use written::{Interface, Link, LinkKeys, Metrics, Node, NodeKeys, Time, Topology};
+pub use value::{Choice, Kind, Loss, Mode, OnExit, Overload, Speed, Start};
+pub use written::{
+    Expect, Interface, Link, LinkKeys, Metrics, Node, NodeKeys, Run, Time, Topology,
+};
 
 pub(crate) use value::parse_bursts;
 

@@ -3,7 +3,7 @@
 use toml::de::{DeInteger, DeValue};
 
 use super::{Diagnostics, Spanned};
-use crate::units::{Delay, QueueSize, RateLimit, Ratio, Size, UnitError, nearest};
+use crate::units::{Delay, Frequency, QueueSize, RateLimit, Ratio, Size, UnitError, nearest};
 
 /// A type that a value of the file can be read as.
 pub(super) trait Value: Sized {
@@ -46,13 +46,14 @@ pub enum Kind {
 }
 
 /// `time.mode`: what holds the guests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Nothing but an overload pause: guests run on the host's time.
-    #[default]
     Realtime,
     /// Windows of virtual time: guests take turns, and none runs ahead of what another can send.
     Lockstep,
+    /// Windows of virtual time that guests stop in at an instruction: the host has no part in it.
+    Exact,
 }
 
 impl Mode {
@@ -61,6 +62,27 @@ impl Mode {
         match self {
             Self::Realtime => "realtime",
             Self::Lockstep => "lockstep",
+            Self::Exact => "exact",
+        }
+    }
+}
+
+/// `time.speed`: how fast virtual time may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Speed {
+    /// As fast as the host can.
+    #[default]
+    Max,
+    /// No faster than the host's own time.
+    Wall,
+}
+
+impl Speed {
+    /// The word for it, in files and in what is printed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Max => "max",
+            Self::Wall => "1x",
         }
     }
 }
@@ -147,8 +169,6 @@ pub(crate) fn parse_bursts(text: &str) -> Result<Loss, Diagnostics> {
 /// A closed set of words.
 trait Word: Copy + 'static {
     const WORDS: &'static [(&'static str, Self)];
-    /// Words that a reader of the documentation may expect to work, and why they do not.
-    const ABSENT: &'static [(&'static str, &'static str)] = &[];
 }
 
 impl Word for Kind {
@@ -157,9 +177,11 @@ impl Word for Kind {
 
 impl Word for Mode {
     const WORDS: &'static [(&'static str, Self)] =
-        &[("realtime", Self::Realtime), ("lockstep", Self::Lockstep)];
-    const ABSENT: &'static [(&'static str, &'static str)] =
-        &[("exact", "this version of vmctl knows \"realtime\" and \"lockstep\"")];
+        &[("realtime", Self::Realtime), ("lockstep", Self::Lockstep), ("exact", Self::Exact)];
+}
+
+impl Word for Speed {
+    const WORDS: &'static [(&'static str, Self)] = &[("max", Self::Max), ("1x", Self::Wall)];
 }
 
 impl Word for Start {
@@ -186,9 +208,6 @@ impl<W: Word> Value for W {
         if let Some((_, word)) = W::WORDS.iter().find(|(word, _)| word == text) {
             return Ok(*word);
         }
-        if let Some((_, why)) = W::ABSENT.iter().find(|(word, _)| word == text) {
-            return Err(Refusal::new(*why));
-        }
         let near = nearest(text, W::WORDS.iter().map(|(word, _)| *word));
         let help = near.map(|near| format!("did you mean \"{near}\"?"));
         Err(Refusal { label: format!("expected {choices}"), help })
@@ -210,7 +229,10 @@ impl<T: Value> Value for Choice<T> {
 
 fn choices(words: impl Iterator<Item = &'static str>) -> String {
     let quoted: Vec<_> = words.map(|word| format!("\"{word}\"")).collect();
-    quoted.join(" or ")
+    match quoted.split_last() {
+        Some((last, others)) if others.len() > 1 => format!("{} or {last}", others.join(", ")),
+        _ => quoted.join(" or "),
+    }
 }
 
 impl Value for String {
@@ -242,6 +264,23 @@ fn whole(integer: &DeInteger<'_>) -> Option<u64> {
     u64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
+impl Value for Vec<String> {
+    fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        let strings = value.as_array().and_then(|array| array.iter().map(string).collect());
+        strings.ok_or_else(|| {
+            let label = match value {
+                DeValue::Array(_) => "expected strings only".to_owned(),
+                other => format!("expected an array of strings, found {}", describe(other)),
+            };
+            Refusal::with_help(label, "write `[\"sh\", \"-c\", \"…\"]` for a shell's command line")
+        })
+    }
+}
+
+fn string(value: &toml::Spanned<DeValue<'_>>) -> Option<String> {
+    value.get_ref().as_str().map(str::to_owned)
+}
+
 impl Value for bool {
     fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
         value.as_bool().ok_or_else(|| {
@@ -260,7 +299,7 @@ macro_rules! in_units {
     )*};
 }
 
-in_units!(Delay, RateLimit, Size, Ratio, QueueSize);
+in_units!(Delay, Frequency, RateLimit, Size, Ratio, QueueSize);
 
 /// A quantity is a string. A bare number is read as one without a unit, so that the same message
 /// says what to write.
