@@ -210,6 +210,7 @@ async fn start(
         hosts: &scenario.hosts_of(guest),
         images: &Images::open(&guest.boot, &means.parts, &means.user)?,
         taps,
+        exact: None,
     };
     let running = block_in_place(|| spawn(launch))?;
     let prepared = Prepared::take_over(guest.clone(), running, &directory).await?;

@@ -8,14 +8,16 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::runtime::Handle;
 
 use super::accel::{Accel, DEVICE};
 use super::binary::Binary;
-use super::command::{Descriptors, MAX_NICS, Machine};
+use super::command::{AgentDescriptors, Descriptors, MAX_NICS, Machine};
 use super::error::QemuError;
+use super::exact::ExactLaunch;
 use super::images::Images;
 use super::process::{Passed, Process, prepare};
 use super::user::RunAs;
@@ -24,6 +26,8 @@ use crate::scenario::{Guest, LabName};
 
 /// How much of the end of `qemu.log` is worth showing.
 const TAIL: u64 = 2048;
+/// Bytes that an exact guest may have written and nobody read: more than a boot prints.
+const ROOM: usize = 4 << 20;
 
 /// Everything that a guest's QEMU is made from.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ pub struct Launch<'a> {
     pub images: &'a Images,
     /// A descriptor of a tap for each NIC, in the NICs' order.
     pub taps: Vec<OwnedFd>,
+    /// What mode `exact` takes, if that is the mode; then the guest must run on TCG.
+    pub exact: Option<ExactLaunch>,
 }
 
 /// A guest whose QEMU was started. It stands still until it gets `cont`.
@@ -102,6 +108,9 @@ pub fn spawn(launch: Launch<'_>) -> Result<Running, QemuError> {
     };
     let (qmp, log) = (launch.directory.join("qmp.sock"), launch.directory.join("qemu.log"));
     let (ours, theirs) = sockets(&qmp).map_err(failed("open sockets"))?;
+    if launch.exact.is_some() {
+        theirs.make_room().map_err(failed("enlarge the sockets"))?;
+    }
     let netns = launch.netns;
     let mut command = command(launch, theirs, &log).map_err(failed("prepare QEMU"))?;
     let runtime = Handle::current();
@@ -126,6 +135,19 @@ struct Theirs {
     exec: OwnedFd,
 }
 
+impl Theirs {
+    /// Lets the guest write much before anybody has read it. QEMU takes no more from a guest than
+    /// it gets rid of, so an exact guest would see when the host reads.
+    fn make_room(&self) -> io::Result<()> {
+        for socket in [&self.console, &self.exec] {
+            // Without CAP_NET_ADMIN, net.core.wmem_max is the most there is.
+            setsockopt(socket, sockopt::SndBufForce, &ROOM)
+                .or_else(|_| setsockopt(socket, sockopt::SndBuf, &ROOM))?;
+        }
+        Ok(())
+    }
+}
+
 fn sockets(qmp: &Path) -> io::Result<(Ours, Theirs)> {
     let ((console, its_console), (exec, its_exec)) = (UnixStream::pair()?, UnixStream::pair()?);
     let theirs = Theirs {
@@ -138,6 +160,12 @@ fn sockets(qmp: &Path) -> io::Result<(Ours, Theirs)> {
 
 fn command(launch: Launch<'_>, theirs: Theirs, log: &Path) -> io::Result<Command> {
     let Launch { binary, user, accel, lab, guest, hosts, images, .. } = launch;
+    let (exact, agent) = match launch.exact {
+        Some(ExactLaunch { machine, library, page, bell }) => {
+            (Some(machine), Some((library, page, bell)))
+        }
+        None => (None, None),
+    };
     let mut passed = Passed::default();
     let fds = Descriptors {
         qmp: passed.add(theirs.qmp),
@@ -147,9 +175,15 @@ fn command(launch: Launch<'_>, theirs: Theirs, log: &Path) -> io::Result<Command
         kernel: passed.add(images.kernel()?),
         initrd: images.initrd()?.map(|initrd| passed.add(initrd)),
         kvm: kvm(binary, accel)?.map(|kvm| passed.add(kvm)),
+        agent: agent.map(|(library, page, bell)| AgentDescriptors {
+            library: passed.add(library),
+            page: passed.add(page),
+            bell: passed.add(bell),
+        }),
     };
     let mut command = std::process::Command::new(binary.path());
-    command.args(Machine { lab, guest, hosts, accel, binary }.arguments(&fds));
+    let machine = Machine { lab, guest, hosts, accel, binary, exact: exact.as_ref() };
+    command.args(machine.arguments(&fds));
     prepare(&mut command, user, accel, fds.kvm.is_some(), passed)?;
     let log = File::options().append(true).create(true).mode(0o600).open(log)?;
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
