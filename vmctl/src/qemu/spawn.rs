@@ -26,8 +26,10 @@ use crate::scenario::{Guest, LabName};
 
 /// How much of the end of `qemu.log` is worth showing.
 const TAIL: u64 = 2048;
-/// Bytes that an exact guest may have written and nobody read: more than a boot prints.
-const ROOM: usize = 4 << 20;
+/// Bytes of memory for what an exact guest has written and nobody read yet. A serial port writes byte
+/// by byte, and the kernel counts some 770 bytes for each, and twice what is asked for as given: this
+/// takes 170,000 characters, where the default of 208 KiB takes 278.
+const ROOM: usize = 64 << 20;
 
 /// Everything that a guest's QEMU is made from.
 #[derive(Debug)]
@@ -197,4 +199,22 @@ fn kvm(binary: &Binary, accel: Accel) -> io::Result<Option<OwnedFd>> {
         return Ok(None);
     }
     Ok(Some(File::options().read(true).write(true).open(DEVICE)?.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::socket::getsockopt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn exact_guests_have_room_to_write() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let (_ours, theirs) = sockets(&root.path().join("qmp.sock")).expect("sockets");
+        let room = |socket: &OwnedFd| getsockopt(socket, sockopt::SndBuf).expect("an option");
+        let before = room(&theirs.console);
+        theirs.make_room().expect("made");
+        // How much depends on who we are.
+        assert!(room(&theirs.console) > before && room(&theirs.exec) > before);
+    }
 }
