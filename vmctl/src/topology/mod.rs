@@ -9,7 +9,8 @@
 //! source      the text: bounded, UTF-8
 //! schema      which keys each table has
 //! reader      one table: known keys, typed values, mistakes noted
-//! value       one value: strings with units, words, numbers
+//! value       one value: strings with units, numbers
+//! word        one value: words
 //! written     what a file can say
 //! document    reading the file: tables and their order
 //! runs        the same for scheduled commands
@@ -25,12 +26,14 @@ mod runs;
 pub mod schema;
 mod source;
 mod value;
+mod word;
 mod written;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity, quote};
 pub use report::Report;
 pub use source::Source;
-pub use value::{Choice, Kind, Loss, Mode, OnExit, Overload, Speed, Start};
+pub use value::{Choice, Loss};
+pub use word::{Kind, Mode, OnExit, Overload, Speed, Start};
 pub use written::{
     Expect, Interface, Link, LinkKeys, Metrics, Node, NodeKeys, Run, Time, Topology,
 };
