@@ -16,6 +16,7 @@
 //! - [`host`]: for the lab daemon. The guest is not trusted: whatever it sends, the host's memory
 //!   is bounded and the worst that can happen is that the session ends with a reason.
 //! - [`agent`]: for the static tool in the guest.
+//! - [`schedule`]: commands that the guest runs at given instants.
 //! - [`report`]: what that tool prints for programs when it is run as a command.
 //!
 //! Nothing here sends a byte because time has passed: a guest that is left alone sees no traffic,
@@ -29,6 +30,7 @@ pub mod host;
 mod line;
 pub mod report;
 mod request;
+pub mod schedule;
 mod shared;
 mod wire;
 

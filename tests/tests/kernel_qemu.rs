@@ -32,7 +32,7 @@ impl Stand {
         let nics = (0..nics).map(nic).collect();
         let name = NodeName::new("alice").expect("a name");
         let on_exit = OnExit::Continue;
-        let guest = Guest { name, boot, memory: 128 << 20, vcpus: 1, on_exit, nics };
+        let guest = Guest { name, boot, memory: 128 << 20, vcpus: 1, on_exit, nics, runs: vec![] };
         Self { site: Site::new(), binary, user: RunAs::choose(), guest }
     }
 
@@ -52,6 +52,7 @@ impl Stand {
             hosts: &[],
             images: &images,
             taps: taps.iter().map(|tap| tap.descriptor().expect("a descriptor")).collect(),
+            exact: None,
         };
         (spawn(launch).expect("spawned"), taps)
     }

@@ -37,6 +37,7 @@ impl Stand {
             vcpus: 1,
             on_exit: OnExit::Continue,
             nics: Vec::new(),
+            runs: Vec::new(),
         };
         let parts = Parts::at(programs::parts());
         let running = spawn(Launch {
@@ -50,6 +51,7 @@ impl Stand {
             hosts: &[],
             images: &Images::open(&guest.boot, &parts, &user).expect("images"),
             taps: Vec::new(),
+            exact: None,
         })
         .expect("spawned");
         let limits = Limits { reply: PATIENT, ..Limits::default() };

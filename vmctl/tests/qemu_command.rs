@@ -1,11 +1,14 @@
 //! QEMU's command line, as a reviewer reads it.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use chronotap::sim::PortId;
-use vmctl::qemu::{Accel, Binary, Descriptors, Machine};
+use vmctl::qemu::{Accel, AgentDescriptors, Binary, Descriptors, ExactMachine, Machine};
 use vmctl::qmp::Version;
-use vmctl::scenario::{Boot, Guest, IfName, LabName, MacAddr, Nic, NodeName, OnExit};
+use vmctl::scenario::{
+    Boot, Expect, Guest, IcountShift, IfName, LabName, MacAddr, Nic, NodeName, OnExit, Run,
+};
 
 fn nic(index: u8, address: Option<&str>) -> Nic {
     Nic {
@@ -20,22 +23,41 @@ fn nic(index: u8, address: Option<&str>) -> Nic {
 fn guest(boot: Boot) -> Guest {
     let nics = vec![nic(0, Some("10.0.0.1/24")), nic(1, None)];
     let name = NodeName::new("alice").expect("a name");
-    Guest { name, boot, memory: 256 << 20, vcpus: 2, on_exit: OnExit::Continue, nics }
+    Guest { name, boot, memory: 256 << 20, vcpus: 2, on_exit: OnExit::Continue, nics, runs: vec![] }
 }
 
 fn descriptors(kvm: Option<i32>) -> Descriptors {
     let initrd = Some(9);
-    Descriptors { qmp: 3, console: 4, exec: 5, taps: vec![6, 7], kernel: 8, initrd, kvm }
+    Descriptors {
+        qmp: 3,
+        console: 4,
+        exec: 5,
+        taps: vec![6, 7],
+        kernel: 8,
+        initrd,
+        kvm,
+        agent: None,
+    }
 }
 
 /// One option a line, with its value.
 fn show(guest: &Guest, accel: Accel, binary: &Binary, fds: &Descriptors) -> String {
+    show_exact(guest, accel, binary, fds, None)
+}
+
+fn show_exact(
+    guest: &Guest,
+    accel: Accel,
+    binary: &Binary,
+    fds: &Descriptors,
+    exact: Option<&ExactMachine>,
+) -> String {
     let lab = LabName::new("pair").expect("a name");
     let hosts = [
         (Ipv4Addr::new(10, 0, 0, 1), "alice".to_owned()),
         (Ipv4Addr::new(10, 0, 0, 2), "bob".to_owned()),
     ];
-    let machine = Machine { lab: &lab, guest, hosts: &hosts, accel, binary };
+    let machine = Machine { lab: &lab, guest, hosts: &hosts, accel, binary, exact };
     let mut text = String::new();
     for argument in machine.arguments(fds) {
         let separator = if argument.starts_with('-') { "\n" } else { " " };
@@ -61,6 +83,30 @@ fn a_kernel_of_the_users_on_kvm() {
     let boot = Boot::Kernel { kernel: "/k, v".into(), initrd: None, append };
     let fds = Descriptors { initrd: None, ..descriptors(Some(9)) };
     insta::assert_snapshot!(show(&guest(boot), Accel::Kvm, &binary(10, 0, true), &fds));
+}
+
+#[test]
+fn an_exact_guest() {
+    let command = ["sh", "-c", "echo a,b"].map(str::to_owned).to_vec();
+    let run = Run { at: Duration::from_secs(2), command, expect: Expect::default() };
+    let guest = Guest { vcpus: 1, runs: vec![run], ..guest(Boot::BuiltIn) };
+    let shift = IcountShift::of("250MHz".parse().expect("a frequency")).expect("possible");
+    let machine = ExactMachine::new(shift, 1, 0);
+    let agent = Some(AgentDescriptors { library: 10, page: 11, bell: 12 });
+    let fds = Descriptors { agent, ..descriptors(None) };
+    let binary = binary(10, 0, true);
+    insta::assert_snapshot!(show_exact(&guest, Accel::Tcg, &binary, &fds, Some(&machine)));
+}
+
+/// Guests of other modes have commands too; what they tell the time by is another.
+#[test]
+fn a_schedule_names_its_clock() {
+    let run = Run { at: Duration::ZERO, command: vec!["true".into()], expect: Expect::default() };
+    let guest = Guest { runs: vec![run], ..guest(Boot::BuiltIn) };
+    let text = show(&guest, Accel::Tcg, &binary(10, 0, true), &descriptors(None));
+    let last = text.lines().last().expect("lines");
+    let start = r#"-fw_cfg name=opt/org.chronotap/run,string={\"origin\":\"boot\",,\"runs\":["#;
+    assert!(last.starts_with(start), "{last}");
 }
 
 #[test]

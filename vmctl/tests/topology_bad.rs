@@ -148,6 +148,8 @@ fn nearly_good() -> impl Strategy<Value = String> {
         Just("reverse"),
         Just("queue"),
         Just("interface"),
+        Just("command"),
+        Just("expect"),
         Just("x"),
     ];
     let value = prop_oneof![
@@ -165,6 +167,8 @@ fn nearly_good() -> impl Strategy<Value = String> {
         Just("\"1%\""),
         Just("1979-05-27"),
         Just("{ eth0 = { address = \"10.0.0.1/24\" } }"),
+        Just("[\"sh\", \"\"]"),
+        Just("{ exit = 0, stdout = \"[0-9]+\", stderr = \"(\" }"),
         Just("inf"),
         Just("\"\""),
     ];
@@ -178,6 +182,7 @@ fn nearly_good() -> impl Strategy<Value = String> {
         Just("[defaults.node]"),
         Just("[node]"),
         Just("[[node]]"),
+        Just("[[node.a.run]]"),
     ];
     let line = prop_oneof![
         header.prop_map(str::to_owned),
@@ -187,6 +192,8 @@ fn nearly_good() -> impl Strategy<Value = String> {
         Just(""),
         Just("time = { mode = \"lockstep\" }\n"),
         Just("time = { mode = \"lockstep\", quantum = \"10ms\", overrun_budget = \"1ms\" }\n"),
+        Just("time = { mode = \"exact\" }\n"),
+        Just("time = { mode = \"exact\", quantum = \"10ms\", ips = \"1MHz\" }\n"),
     ];
     (time, prop::collection::vec(line, 0..24))
         .prop_map(|(time, lines)| time.to_owned() + &lines.join("\n"))

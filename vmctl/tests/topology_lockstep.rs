@@ -209,7 +209,8 @@ fn a_plan_says_how_time_is_governed() {
     start: "after-boot"
     strict: false
     "#);
-    let json = serde_json::to_value(accept("[node.a]").describe()).expect("serializes");
+    let realtime = accept("time = { mode = \"realtime\" }\n[node.a]");
+    let json = serde_json::to_value(realtime.describe()).expect("serializes");
     assert_eq!((&json["mode"], &json["overload"]), (&"realtime".into(), &"pause".into()));
     assert_eq!(json["tolerance_ns"], 2_000_000);
 }

@@ -1,13 +1,14 @@
 //! Quantities read back as they are shown, and nothing reads as two things.
 
 use proptest::prelude::*;
-use vmctl::units::{Delay, QueueSize, Rate, RateLimit, Ratio, Size};
+use vmctl::units::{Delay, Frequency, QueueSize, Rate, RateLimit, Ratio, Size};
 
 /// The greatest values that are read.
 const DELAYS: u64 = 1_000_000 * 3_600_000_000_000;
 const RATES: u64 = 1_000_000_000_000_000_000;
 const SIZES: u64 = 1 << 60;
 const RATIOS: u64 = 1_000_000_000;
+const FREQUENCIES: u64 = 1_000_000_000_000_000;
 
 /// Values of all magnitudes up to a limit, round ones among them.
 fn up_to(most: u64) -> impl Strategy<Value = u64> {
@@ -46,6 +47,12 @@ proptest! {
     fn ratios_come_back(ppb in up_to(RATIOS)) {
         let ratio = Ratio::from_parts_per_billion(ppb);
         prop_assert_eq!(ratio.to_string().parse(), Ok(ratio));
+    }
+
+    #[test]
+    fn frequencies_come_back(millihertz in up_to(FREQUENCIES)) {
+        let frequency = Frequency::from_millihertz(millihertz);
+        prop_assert_eq!(frequency.to_string().parse(), Ok(frequency));
     }
 
     #[test]

@@ -33,7 +33,7 @@ use crate::{
     metrics::{self, Names},
     parts::{Part, Parts},
     qemu::{Acceleration, Binary, Images, Launch, RunAs, priority, spawn},
-    scenario::Scenario,
+    scenario::{CannotBeExact, Scenario},
 };
 
 /// QEMUs that start at once. Each needs a core for a moment, and all of them together would make
@@ -60,6 +60,10 @@ pub async fn boot(
     announcer: &Announcer,
     ends: mpsc::Sender<String>,
 ) -> Result<Arc<Lab>, Failure> {
+    if scenario.time.exact().is_some() {
+        let refused = CannotBeExact("this version lacks the agent for it".to_owned());
+        return Err(Failure::runtime(refused.to_string()).remedy(CannotBeExact::REMEDY));
+    }
     announcer.step("looking for QEMU and the built parts");
     let means = gather(&scenario, announcer).await?;
     announcer.step(format!("making the network of {} guests", scenario.guests.len()));
@@ -208,6 +212,7 @@ async fn start(
         hosts: &scenario.hosts_of(guest),
         images: &Images::open(&guest.boot, &means.parts, &means.user)?,
         taps,
+        exact: None,
     };
     let running = block_in_place(|| spawn(launch))?;
     let prepared = Prepared::take_over(guest.clone(), running, &directory).await?;

@@ -6,13 +6,16 @@ use super::{
     text::{bytes, nanos, rate, share},
 };
 use crate::scenario::{
-    Description, GuestDescription, LinkDescription, LockstepDescription, NicDescription,
-    TimeDescription,
+    Description, ExactDescription, ExpectDescription, GuestDescription, LinkDescription,
+    LockstepDescription, LookaheadDescription, NicDescription, TimeDescription,
 };
 
 /// The plan as tables.
 pub fn render(plan: &Description) -> String {
     let mut parts = vec![heading(plan), guests(&plan.guests)];
+    if plan.guests.iter().any(|guest| !guest.runs.is_empty()) {
+        parts.push(runs(&plan.guests));
+    }
     if !plan.links.is_empty() {
         parts.push(links(&plan.links));
     }
@@ -25,9 +28,10 @@ fn heading(plan: &Description) -> String {
         names => names.join(", "),
     };
     format!(
-        "lab {}: {}\nmetrics: http://{}/metrics; switches: {switches}",
+        "lab {}: {}{}\nmetrics: http://{}/metrics; switches: {switches}",
         plan.name,
         time(plan),
+        plan.until_ns.map(|until| format!("\nruns until: {}", nanos(until))).unwrap_or_default(),
         plan.metrics,
     )
 }
@@ -42,6 +46,10 @@ fn time(plan: &Description) -> String {
         TimeDescription::Lockstep(lockstep) => {
             format!("lockstep, seed {seed}; {}", windows(lockstep))
         }
+        TimeDescription::Exact(exact) => format!("exact, seed {seed}; {}", instructions(exact)),
+        TimeDescription::Auto { best, otherwise } => {
+            format!("{best} where the host allows, else {otherwise}, seed {seed}")
+        }
     }
 }
 
@@ -50,12 +58,7 @@ fn windows(lockstep: &LockstepDescription) -> String {
     let chosen = if lockstep.quantum_auto { " (auto)" } else { "" };
     let budget = nanos(lockstep.overrun_budget_ns);
     let then = if lockstep.strict { "the lab ends" } else { "a warning" };
-    let lookahead = match &lockstep.lookahead {
-        Some(least) => {
-            format!("{} from {} to {}: {}", nanos(least.span_ns), least.from, least.to, least.path)
-        }
-        None => "unlimited, no two guests are connected".into(),
-    };
+    let lookahead = lookahead(lockstep.lookahead.as_ref());
     let parallel = lockstep.parallel.map_or("auto".into(), |guests| guests.to_string());
     format!(
         "windows of {quantum}{chosen}; when overrun by more than {budget}: {then}\n\
@@ -63,6 +66,26 @@ fn windows(lockstep: &LockstepDescription) -> String {
          guests at once: {parallel}; start: {}",
         lockstep.start,
     )
+}
+
+fn instructions(exact: &ExactDescription) -> String {
+    let cap = exact.quantum_ns.map(|cap| format!(", windows of at most {}", nanos(cap)));
+    format!(
+        "{} an instruction{}; speed: {}\nlookahead: {}",
+        nanos(exact.instruction_ns),
+        cap.unwrap_or_default(),
+        exact.speed,
+        lookahead(exact.lookahead.as_ref()),
+    )
+}
+
+fn lookahead(least: Option<&LookaheadDescription>) -> String {
+    match least {
+        Some(least) => {
+            format!("{} from {} to {}: {}", nanos(least.span_ns), least.from, least.to, least.path)
+        }
+        None => "unlimited, no two guests are connected".into(),
+    }
 }
 
 fn guests(guests: &[GuestDescription]) -> String {
@@ -92,6 +115,31 @@ fn nic(nic: Option<&NicDescription>) -> [String; 4] {
         or_dash(nic.map(|nic| nic.mac)),
         or_dash(nic.map(|nic| nic.mtu_bytes)),
     ]
+}
+
+fn runs(guests: &[GuestDescription]) -> String {
+    let mut table = table(&["guest", "at", "command", "expected"], &[1]);
+    let all = guests.iter().flat_map(|guest| guest.runs.iter().map(move |run| (guest, run)));
+    for (guest, run) in all {
+        // Quoted where that is needed to tell one argument from two.
+        let words = run.command.iter().map(|word| match word.contains(char::is_whitespace) {
+            true => format!("{word:?}"),
+            false => word.escape_debug().to_string(),
+        });
+        let command = words.collect::<Vec<_>>().join(" ");
+        table.add_row([guest.name.clone(), nanos(run.at_ns), command, expected(&run.expect)]);
+    }
+    text(&table)
+}
+
+fn expected(expect: &ExpectDescription) -> String {
+    let exit = expect.exit.map(|status| format!("exit {status}"));
+    let pattern = |name, pattern: &Option<String>| {
+        pattern.as_ref().map(|pattern| format!("{name} {}", pattern.escape_debug()))
+    };
+    let parts = [exit, pattern("stdout", &expect.stdout), pattern("stderr", &expect.stderr)];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    or_dash((!parts.is_empty()).then(|| parts.join(", ")))
 }
 
 fn links(links: &[LinkDescription]) -> String {

@@ -41,6 +41,19 @@ impl fmt::Display for Accel {
     }
 }
 
+impl Accel {
+    /// Whether guests that it runs can be in mode `exact`.
+    ///
+    /// # Errors
+    /// Why they cannot, as `Scenario::settle` takes it.
+    pub fn can_be_exact(self) -> Result<(), String> {
+        match self {
+            Self::Tcg => Ok(()),
+            Self::Kvm => Err("exact needs TCG, and guests run on KVM".to_owned()),
+        }
+    }
+}
+
 /// The choice, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acceleration {

@@ -8,9 +8,11 @@ use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
 
 use chronotap_guest::PORT_NAME;
+use chronotap_guest::schedule::Origin;
 
 use super::accel::Accel;
 use super::binary::Binary;
+use super::exact::ExactMachine;
 use crate::scenario::{Boot, Guest, LabName, Nic};
 
 /// Slots of q35's root bus that are free for NICs, by eight functions each: 0, 1 and 31 are taken
@@ -49,6 +51,10 @@ const UDP_OFFLOADS: [&str; 3] = ["host_uso", "guest_uso4", "guest_uso6"];
 /// Emulated processors wake QEMU's main loop as fast without event descriptors, and a machine with
 /// them takes twice as long to stop and to go on: they are taken out of its memory map and put back.
 const NO_EVENT_DESCRIPTORS: &str = ",ioeventfd=off";
+/// How a card sends in mode `exact`: not from QEMU's main loop, which runs when the host lets it, but
+/// 20 us of virtual time after the guest has said so. How many frames it takes in is said, since it
+/// shows in the guest: no other default of another QEMU may change it.
+const EXACT_CARD: &str = ",tx=timer,x-txtimer=20000,rx_queue_size=256";
 
 /// Numbers, in the QEMU process, of the descriptors that it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +73,19 @@ pub struct Descriptors {
     pub initrd: Option<RawFd>,
     /// /dev/kvm, for a QEMU that takes it so.
     pub kvm: Option<RawFd>,
+    /// The agent of mode `exact`, where that is the mode.
+    pub agent: Option<AgentDescriptors>,
+}
+
+/// Numbers of the descriptors that the agent in a QEMU is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgentDescriptors {
+    /// Its library.
+    pub library: RawFd,
+    /// The memory that it shares with the data plane.
+    pub page: RawFd,
+    /// What it rings when it has stopped its guest.
+    pub bell: RawFd,
 }
 
 /// A guest, seen as a machine.
@@ -82,6 +101,8 @@ pub struct Machine<'a> {
     pub accel: Accel,
     /// Which QEMU it is for.
     pub binary: &'a Binary,
+    /// What mode `exact` makes of it, if that is the mode.
+    pub exact: Option<&'a ExactMachine>,
 }
 
 impl Machine<'_> {
@@ -95,6 +116,9 @@ impl Machine<'_> {
             self.nic(slot, nic, *tap, &mut line);
         }
         self.kernel(fds, &mut line);
+        if let Some(agent) = &fds.agent {
+            line.add("-plugin", self.agent(agent));
+        }
         line.0
     }
 
@@ -106,11 +130,22 @@ impl Machine<'_> {
         line.add("-display", "none");
         line.add("-msg", "timestamp=on");
         line.add("-machine", "q35,hpet=on,vmport=off,usb=off,dump-guest-core=off");
-        line.0.extend(accelerator(self.accel, fds.kvm));
+        match self.exact {
+            Some(exact) => instructions(exact, line),
+            None => line.0.extend(accelerator(self.accel, fds.kvm)),
+        }
         line.add("-smp", vcpus.to_string());
         line.add("-m", format!("{}M", memory.div_ceil(1 << 20)));
+        let now = self.exact.map_or("utc", |exact| &exact.start);
         // Guests must not see host time pass while they stand still.
-        line.add("-rtc", "base=utc,clock=vm");
+        line.add("-rtc", format!("base={now},clock=vm"));
+    }
+
+    fn agent(&self, agent: &AgentDescriptors) -> String {
+        let AgentDescriptors { library, page, bell } = agent;
+        let cards = (0..self.guest.nics.len()).map(|slot| format!("net{slot}"));
+        let cards = cards.collect::<Vec<_>>().join(":");
+        format!("file={},page={page},bell={bell},nics={cards}", descriptor_path(*library))
     }
 
     fn ports(&self, fds: &Descriptors, line: &mut Line) {
@@ -124,6 +159,7 @@ impl Machine<'_> {
     }
 
     fn nic(&self, slot: usize, nic: &Nic, tap: RawFd, line: &mut Line) {
+        // No `vnet_hdr=off`, which QEMU refuses beside `fd=`: it asks the tap, and ours has none.
         line.add("-netdev", format!("tap,id=net{slot},fd={tap},vhost=off"));
         let (device, function) = (FIRST_SLOT + slot / FUNCTIONS, slot % FUNCTIONS);
         let mut card = format!(
@@ -136,6 +172,9 @@ impl Machine<'_> {
             card.push_str(&format!(",{offload}=off"));
         }
         card.push_str(self.notification());
+        if self.exact.is_some() {
+            card.push_str(EXACT_CARD);
+        }
         line.add("-device", card);
     }
 
@@ -168,7 +207,7 @@ impl Machine<'_> {
     }
 
     /// What the built-in guest reads from QEMU's firmware configuration device.
-    fn configuration(&self) -> [(&'static str, String); 3] {
+    fn configuration(&self) -> [(&'static str, String); 4] {
         let mut network = String::new();
         for Nic { name, mac, mtu, address, .. } in &self.guest.nics {
             let address = address.map_or_else(|| "-".to_owned(), |address| address.to_string());
@@ -177,7 +216,11 @@ impl Machine<'_> {
         }
         let line = |(address, name): &(Ipv4Addr, String)| format!("{address} {name}\n");
         let hosts = self.hosts.iter().map(line).collect();
-        [("hostname", self.guest.name.to_string()), ("network", network), ("hosts", hosts)]
+        // An exact guest's counter starts at power-on and keeps to virtual time to the nanosecond.
+        let origin = if self.exact.is_some() { Origin::Tsc } else { Origin::Boot };
+        let runs = self.guest.schedule(origin).map(|runs| runs.to_json()).unwrap_or_default();
+        let name = self.guest.name.to_string();
+        [("hostname", name), ("network", network), ("hosts", hosts), ("run", runs)]
     }
 }
 
@@ -200,6 +243,16 @@ pub(super) fn accelerator(accel: Accel, kvm: Option<RawFd>) -> Vec<String> {
         }
     }
     line.0
+}
+
+/// The arguments that make time of instructions and nothing of chance.
+fn instructions(exact: &ExactMachine, line: &mut Line) {
+    let ExactMachine { shift, seed, uuid, .. } = exact;
+    line.add("-accel", "tcg");
+    // While the guest idles, time goes on at once instead of as the host's does.
+    line.add("-icount", format!("shift={},sleep=off", shift.get()));
+    line.add("-cpu", "max,-rdrand,-rdseed");
+    line.add("-seed", seed.to_string()).add("-uuid", uuid.as_str());
 }
 
 /// A path that opens the file behind a descriptor anew, whoever may walk to where it lies.

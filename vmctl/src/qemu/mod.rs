@@ -8,6 +8,7 @@ mod accel;
 mod binary;
 mod command;
 mod error;
+mod exact;
 mod images;
 pub mod priority;
 mod process;
@@ -17,8 +18,9 @@ mod user;
 
 pub use accel::{Accel, Acceleration, NoKvm, probe_kvm};
 pub use binary::Binary;
-pub use command::{Descriptors, Machine};
+pub use command::{AgentDescriptors, Descriptors, Machine};
 pub use error::QemuError;
+pub use exact::{ExactLaunch, ExactMachine};
 pub use images::Images;
 pub use process::Process;
 pub use spawn::{Launch, Running, spawn};

@@ -8,14 +8,16 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::runtime::Handle;
 
 use super::accel::{Accel, DEVICE};
 use super::binary::Binary;
-use super::command::{Descriptors, MAX_NICS, Machine};
+use super::command::{AgentDescriptors, Descriptors, MAX_NICS, Machine};
 use super::error::QemuError;
+use super::exact::ExactLaunch;
 use super::images::Images;
 use super::process::{Passed, Process, prepare};
 use super::user::RunAs;
@@ -24,6 +26,10 @@ use crate::scenario::{Guest, LabName};
 
 /// How much of the end of `qemu.log` is worth showing.
 const TAIL: u64 = 2048;
+/// Bytes of memory for what an exact guest has written and nobody read yet. A serial port writes byte
+/// by byte, and the kernel counts some 770 bytes for each, and twice what is asked for as given: this
+/// takes 170,000 characters, where the default of 208 KiB takes 278.
+const ROOM: usize = 64 << 20;
 
 /// Everything that a guest's QEMU is made from.
 #[derive(Debug)]
@@ -48,6 +54,8 @@ pub struct Launch<'a> {
     pub images: &'a Images,
     /// A descriptor of a tap for each NIC, in the NICs' order.
     pub taps: Vec<OwnedFd>,
+    /// What mode `exact` takes, if that is the mode; then the guest must run on TCG.
+    pub exact: Option<ExactLaunch>,
 }
 
 /// A guest whose QEMU was started. It stands still until it gets `cont`.
@@ -102,6 +110,9 @@ pub fn spawn(launch: Launch<'_>) -> Result<Running, QemuError> {
     };
     let (qmp, log) = (launch.directory.join("qmp.sock"), launch.directory.join("qemu.log"));
     let (ours, theirs) = sockets(&qmp).map_err(failed("open sockets"))?;
+    if launch.exact.is_some() {
+        theirs.make_room().map_err(failed("enlarge the sockets"))?;
+    }
     let netns = launch.netns;
     let mut command = command(launch, theirs, &log).map_err(failed("prepare QEMU"))?;
     let runtime = Handle::current();
@@ -126,6 +137,19 @@ struct Theirs {
     exec: OwnedFd,
 }
 
+impl Theirs {
+    /// Lets the guest write much before anybody has read it. QEMU takes no more from a guest than
+    /// it gets rid of, so an exact guest would see when the host reads.
+    fn make_room(&self) -> io::Result<()> {
+        for socket in [&self.console, &self.exec] {
+            // Without CAP_NET_ADMIN, net.core.wmem_max is the most there is.
+            setsockopt(socket, sockopt::SndBufForce, &ROOM)
+                .or_else(|_| setsockopt(socket, sockopt::SndBuf, &ROOM))?;
+        }
+        Ok(())
+    }
+}
+
 fn sockets(qmp: &Path) -> io::Result<(Ours, Theirs)> {
     let ((console, its_console), (exec, its_exec)) = (UnixStream::pair()?, UnixStream::pair()?);
     let theirs = Theirs {
@@ -138,6 +162,12 @@ fn sockets(qmp: &Path) -> io::Result<(Ours, Theirs)> {
 
 fn command(launch: Launch<'_>, theirs: Theirs, log: &Path) -> io::Result<Command> {
     let Launch { binary, user, accel, lab, guest, hosts, images, .. } = launch;
+    let (exact, agent) = match launch.exact {
+        Some(ExactLaunch { machine, library, page, bell }) => {
+            (Some(machine), Some((library, page, bell)))
+        }
+        None => (None, None),
+    };
     let mut passed = Passed::default();
     let fds = Descriptors {
         qmp: passed.add(theirs.qmp),
@@ -147,9 +177,15 @@ fn command(launch: Launch<'_>, theirs: Theirs, log: &Path) -> io::Result<Command
         kernel: passed.add(images.kernel()?),
         initrd: images.initrd()?.map(|initrd| passed.add(initrd)),
         kvm: kvm(binary, accel)?.map(|kvm| passed.add(kvm)),
+        agent: agent.map(|(library, page, bell)| AgentDescriptors {
+            library: passed.add(library),
+            page: passed.add(page),
+            bell: passed.add(bell),
+        }),
     };
     let mut command = std::process::Command::new(binary.path());
-    command.args(Machine { lab, guest, hosts, accel, binary }.arguments(&fds));
+    let machine = Machine { lab, guest, hosts, accel, binary, exact: exact.as_ref() };
+    command.args(machine.arguments(&fds));
     prepare(&mut command, user, accel, fds.kvm.is_some(), passed)?;
     let log = File::options().append(true).create(true).mode(0o600).open(log)?;
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -163,4 +199,22 @@ fn kvm(binary: &Binary, accel: Accel) -> io::Result<Option<OwnedFd>> {
         return Ok(None);
     }
     Ok(Some(File::options().read(true).write(true).open(DEVICE)?.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::socket::getsockopt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn exact_guests_have_room_to_write() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let (_ours, theirs) = sockets(&root.path().join("qmp.sock")).expect("sockets");
+        let room = |socket: &OwnedFd| getsockopt(socket, sockopt::SndBuf).expect("an option");
+        let before = room(&theirs.console);
+        theirs.make_room().expect("made");
+        // How much depends on who we are.
+        assert!(room(&theirs.console) > before && room(&theirs.exec) > before);
+    }
 }

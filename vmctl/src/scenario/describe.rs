@@ -8,10 +8,11 @@ use chronotap::sim::{Loss, Profile};
 use serde::Serialize;
 
 use super::reach::PING_FRAME;
-use super::{
-    Boot, Guest, Ipv4Prefix, Link, Lockstep, MacAddr, OnExit, Overload, Parallel, Scenario,
-    TimeSettings,
-};
+use super::{Boot, Guest, Ipv4Prefix, Link, MacAddr, OnExit, Run, Scenario};
+
+mod time;
+
+pub use time::{ExactDescription, LockstepDescription, LookaheadDescription, TimeDescription};
 
 /// A lab as it would be built.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,6 +24,8 @@ pub struct Description {
     /// `mode`, and what that mode has.
     #[serde(flatten)]
     pub time: TimeDescription,
+    /// Virtual time at which `vmctl run` stops; null if the file does not say.
+    pub until_ns: Option<u64>,
     /// Where metrics are served.
     pub metrics: String,
     /// Guests, in the order of the file.
@@ -33,53 +36,6 @@ pub struct Description {
     pub links: Vec<LinkDescription>,
     /// Expected round trips of an ordinary ping between guests on a shared segment.
     pub pairs: Vec<PairDescription>,
-}
-
-/// How time is governed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "mode", rename_all = "lowercase")]
-pub enum TimeDescription {
-    /// Guests run on the host's time.
-    Realtime {
-        /// Lateness that counts as overload.
-        tolerance_ns: u64,
-        /// `pause` or `report`.
-        overload: &'static str,
-    },
-    /// Guests run in windows.
-    Lockstep(LockstepDescription),
-}
-
-/// What windows are like.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LockstepDescription {
-    /// Length of a window.
-    pub quantum_ns: u64,
-    /// Whether that follows from the lookahead.
-    pub quantum_auto: bool,
-    /// By how much guests may overrun a window's end.
-    pub overrun_budget_ns: u64,
-    /// What decides how long windows can be; null if no two guests are connected.
-    pub lookahead: Option<LookaheadDescription>,
-    /// Guests that run at once; null if the host decides.
-    pub parallel: Option<u32>,
-    /// `after-boot` or `power-on`.
-    pub start: &'static str,
-    /// Whether the lab ends when a guest overruns the budget.
-    pub strict: bool,
-}
-
-/// The path between two guests that takes the least time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LookaheadDescription {
-    /// How long it takes at the least.
-    pub span_ns: u64,
-    /// The guest where it starts.
-    pub from: String,
-    /// The guest where it ends.
-    pub to: String,
-    /// `alice:eth0 → hub → bob:eth0`.
-    pub path: String,
 }
 
 /// A guest.
@@ -97,6 +53,30 @@ pub struct GuestDescription {
     pub on_exit: &'static str,
     /// Its NICs.
     pub nics: Vec<NicDescription>,
+    /// The commands that it runs by itself.
+    pub runs: Vec<RunDescription>,
+}
+
+/// A scheduled command.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunDescription {
+    /// When, since power-on.
+    pub at_ns: u64,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// How it should end.
+    pub expect: ExpectDescription,
+}
+
+/// What is expected of a command; null where that is nothing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExpectDescription {
+    /// The status that it exits with.
+    pub exit: Option<i32>,
+    /// A regular expression that its output matches.
+    pub stdout: Option<String>,
+    /// A regular expression that its error output matches.
+    pub stderr: Option<String>,
 }
 
 /// A NIC.
@@ -172,47 +152,12 @@ impl Scenario {
             name: self.name.to_string(),
             seed: self.seed,
             time: self.describe_time(),
+            until_ns: self.until.map(nanos),
             metrics: self.metrics.to_string(),
             guests: self.guests.iter().map(guest).collect(),
             switches: self.switches.iter().map(|switch| switch.name.to_string()).collect(),
             links: self.links.iter().map(link).collect(),
             pairs: self.pairs(),
-        }
-    }
-
-    fn describe_time(&self) -> TimeDescription {
-        match &self.time {
-            TimeSettings::Realtime { tolerance, overload } => TimeDescription::Realtime {
-                tolerance_ns: nanos(*tolerance),
-                overload: match overload {
-                    Overload::Pause => "pause",
-                    Overload::Report => "report",
-                },
-            },
-            TimeSettings::Lockstep(lockstep) => {
-                TimeDescription::Lockstep(self.describe_lockstep(lockstep))
-            }
-        }
-    }
-
-    fn describe_lockstep(&self, lockstep: &Lockstep) -> LockstepDescription {
-        let lookahead = self.least_route().map(|route| LookaheadDescription {
-            span_ns: nanos(route.delay),
-            from: route.from().to_string(),
-            to: route.to().to_string(),
-            path: route.to_string(),
-        });
-        LockstepDescription {
-            quantum_ns: nanos(lockstep.quantum.span()),
-            quantum_auto: lockstep.auto,
-            overrun_budget_ns: nanos(lockstep.quantum.budget()),
-            lookahead,
-            parallel: match lockstep.parallel {
-                Parallel::Auto => None,
-                Parallel::AtMost(guests) => Some(guests.get()),
-            },
-            start: lockstep.start.word(),
-            strict: lockstep.strict,
         }
     }
 
@@ -251,6 +196,20 @@ fn guest(guest: &Guest) -> GuestDescription {
             OnExit::End => "end",
         },
         nics: nics.collect(),
+        runs: guest.runs.iter().map(run).collect(),
+    }
+}
+
+fn run(run: &Run) -> RunDescription {
+    let text = |pattern: &Option<regex::Regex>| pattern.as_ref().map(ToString::to_string);
+    RunDescription {
+        at_ns: nanos(run.at),
+        command: run.command.clone(),
+        expect: ExpectDescription {
+            exit: run.expect.exit,
+            stdout: text(&run.expect.stdout),
+            stderr: text(&run.expect.stderr),
+        },
     }
 }
 

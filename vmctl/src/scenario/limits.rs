@@ -45,12 +45,29 @@ pub const TOLERANCE_DEFAULT: Duration = Duration::from_millis(2);
 /// Length of a window in ns.
 pub const QUANTUM: RangeInclusive<u64> =
     Quantum::SHORTEST.as_nanos() as u64..=Quantum::LONGEST.as_nanos() as u64;
+/// Cap on the length of a window in mode `exact`, in ns. Stops there cost some ten microseconds and
+/// are exact, so windows may be shorter than in lockstep, and need not be as long.
+pub const EXACT_QUANTUM: RangeInclusive<u64> = 1_000..=NANOS / 10;
+/// Virtual time at which `vmctl run` stops, in ns.
+pub const UNTIL: RangeInclusive<u64> = NANOS / 1000..=1_000_000 * NANOS;
 /// Overrun budget in ns; the lookahead bounds it further.
 pub const OVERRUN_BUDGET: RangeInclusive<u64> = DELAY;
 /// Guests that run at once: more than a lab has.
 pub const PARALLEL: RangeInclusive<u64> = 1..=256;
 /// Memory where the file says none, in bytes.
 pub const MEMORY_DEFAULT: u64 = 256 << 20;
+
+/// Scheduled commands in a lab.
+pub const RUNS: usize = 1024;
+/// When a scheduled command runs, in ns since power-on.
+pub const RUN_AT: RangeInclusive<u64> = 0..=1_000_000 * NANOS;
+/// Bytes of a guest's schedule as an argument of QEMU: half of Linux's MAX_ARG_STRLEN.
+pub const SCHEDULE: usize = 64 << 10;
+/// Statuses that a program can exit with (wait(2)).
+pub const EXIT: RangeInclusive<u64> = 0..=255;
+/// Bytes that a compiled regular expression takes: a file full of larger ones would take long to
+/// check. Most take less than 2 KiB, but each `\w` some 60, for all the letters of Unicode.
+pub const REGEX: usize = 512 << 10;
 
 /// How long a switch remembers an address, in ns: IEEE 802.1Q table 8-6, and down to a tenth of a
 /// second for experiments.

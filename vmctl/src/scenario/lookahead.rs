@@ -7,7 +7,7 @@ use chronotap::sim::{
     DirectionId, GuestId, LeastPath, LinkId, Lookahead, Paths, Plan, Profile, Quantum,
 };
 
-use super::{End, Guest, Link, NodeName, Scenario};
+use super::{End, Guest, Link, NodeName, Scenario, TimeSettings};
 use crate::units::Delay;
 
 /// The path between two guests that takes the least time, in the words of the file. Displays as
@@ -137,7 +137,7 @@ impl Scenario {
     }
 
     /// The quantum that holds once `link` has `profiles`: chosen anew, or as given if it still
-    /// fits. None in a mode without windows.
+    /// fits. None in a mode without windows, and in `exact`, whose windows have any length.
     ///
     /// # Errors
     /// If what the file gives does not fit any more, or guests could run in no window at all.
@@ -146,24 +146,38 @@ impl Scenario {
         link: LinkId,
         profiles: &[Profile; 2],
     ) -> Result<Option<Quantum>, Box<LookaheadError>> {
-        let Some(lockstep) = self.time.lockstep() else { return Ok(None) };
+        if matches!(self.time, TimeSettings::Realtime { .. }) {
+            return Ok(None);
+        }
         let mut plan = self.plan();
         profiles.clone_into(&mut plan.links[link.0 as usize].profiles);
         let paths = Paths::new(&plan, &self.owners());
-        match (lockstep.quantum_for(&Lookahead::of(paths.least())), paths.least()) {
-            (Ok(quantum), _) => Ok(Some(quantum)),
+        match (self.quantum_for(&Lookahead::of(paths.least())), paths.least()) {
+            (Ok(quantum), _) => Ok(quantum),
             // What is in force fits any lookahead where no two guests are connected.
-            (Err(_), None) => Ok(Some(lockstep.quantum)),
-            (Err(_), Some(path)) => {
+            (Err(_), None) => Ok(self.time.lockstep().map(|lockstep| lockstep.quantum)),
+            (Err(required), Some(path)) => {
                 let mut links = self.links.clone();
                 profiles.clone_into(&mut links[link.0 as usize].profiles);
-                let required = lockstep.required();
                 Err(Box::new(LookaheadError {
                     link: links[link.0 as usize].label.clone(),
                     route: Route::new(path, &links),
                     required,
                     least: self.least_delay(link, plan, required),
                 }))
+            }
+        }
+    }
+
+    /// The quantum for another lookahead; an error is the lookahead that it would take.
+    fn quantum_for(&self, lookahead: &Lookahead) -> Result<Option<Quantum>, Duration> {
+        match &self.time {
+            TimeSettings::Realtime { .. } => Ok(None),
+            TimeSettings::Lockstep(lockstep) => {
+                lockstep.quantum_for(lookahead).map(Some).map_err(|_| lockstep.required())
+            }
+            TimeSettings::Exact(exact) => {
+                exact.fits(lookahead).map(|()| None).map_err(|_| exact.required())
             }
         }
     }

@@ -43,7 +43,7 @@ fn derive(seed: u64, node: &str, interface: &str, attempt: u64) -> MacAddr {
 }
 
 /// SplitMix64's step and finalizer (Steele, Lea, Flood, OOPSLA 2014).
-fn mix(state: u64) -> u64 {
+pub(crate) fn mix(state: u64) -> u64 {
     let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

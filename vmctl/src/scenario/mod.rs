@@ -10,6 +10,9 @@
 //! name, address, mac, limits
 //! fabric     who hears whom
 //! time       [time]
+//! exact      the same in mode `exact`
+//! settle     the mode of a file that names none
+//! run        scheduled commands
 //! lookahead  how far guests may run ahead of each other
 //! reach      expected round trips, /etc/hosts
 //! find       links by their label
@@ -20,16 +23,19 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chronotap::sim::{Endpoint, LinkPlan, Plan, PortId, Profile, SwitchSettings};
 
 use crate::topology::{Diagnostics, Report, Source, Topology};
 use fabric::Fabric;
+use settle::Choices;
 
 mod address;
 mod change;
 mod check;
 mod describe;
+mod exact;
 mod fabric;
 mod find;
 pub mod limits;
@@ -37,22 +43,28 @@ mod lookahead;
 mod mac;
 mod name;
 mod reach;
+mod run;
+mod settle;
 mod time;
 
 pub use address::{Ipv4Prefix, MacAddr, NotMac, NotPrefix};
 pub use change::{ChangeError, LinkChange};
 pub use describe::{
-    Description, GuestDescription, LinkDescription, LockstepDescription, LookaheadDescription,
-    NicDescription, PairDescription, TimeDescription, WayDescription,
+    Description, ExactDescription, ExpectDescription, GuestDescription, LinkDescription,
+    LockstepDescription, LookaheadDescription, NicDescription, PairDescription, RunDescription,
+    TimeDescription, WayDescription,
 };
+pub use exact::{CannotBeExact, Exact, IcountShift};
 pub use find::{FoundLink, NoSuchLink};
 pub use lookahead::{Hop, LookaheadError, Route};
+pub(crate) use mac::mix;
 pub use name::{IfName, LabName, Misnamed, NodeName};
 pub use reach::PING_FRAME;
+pub use run::{Expect, Run};
 pub use time::{Lockstep, Parallel, TimeSettings};
 
 // Words of a closed set mean what they say: as written is as checked.
-pub use crate::topology::{Mode, OnExit, Overload, Start};
+pub use crate::topology::{Mode, OnExit, Overload, Speed, Start};
 
 /// A lab, as checked.
 #[derive(Clone, Debug)]
@@ -61,8 +73,10 @@ pub struct Scenario {
     pub name: LabName,
     /// Seed of every random decision in the lab.
     pub seed: u64,
-    /// How time is governed.
+    /// How time is governed. A file that names no mode leaves it to [`Scenario::settle`].
     pub time: TimeSettings,
+    /// Virtual time at which `vmctl run` stops, if the file says.
+    pub until: Option<Duration>,
     /// Where metrics are served, unless that port is taken.
     pub metrics: SocketAddr,
     /// The guests, in the order of the file.
@@ -75,6 +89,8 @@ pub struct Scenario {
     pub warnings: Report,
     /// Who hears whom.
     fabric: Fabric,
+    /// The modes that the file leaves open.
+    choices: Option<Choices>,
 }
 
 /// A virtual machine of the lab.
@@ -92,6 +108,8 @@ pub struct Guest {
     pub on_exit: OnExit,
     /// Its NICs, in the natural order of their names (`eth2` before `eth10`).
     pub nics: Vec<Nic>,
+    /// The commands that it runs by itself, by time; none unless it is the built-in guest.
+    pub runs: Vec<Run>,
 }
 
 /// What a guest boots.

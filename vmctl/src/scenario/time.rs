@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chronotap::sim::{Lookahead, Quantum, QuantumError};
 
-use super::{Mode, Overload, Start, limits};
+use super::{Exact, Mode, Overload, Start, limits};
 
 /// What holds the guests, and what that takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum TimeSettings {
     },
     /// Windows of virtual time.
     Lockstep(Lockstep),
+    /// Windows that end at an instruction.
+    Exact(Exact),
 }
 
 /// What windows are like, and who runs in them.
@@ -64,23 +66,32 @@ impl TimeSettings {
         match self {
             Self::Realtime { .. } => Mode::Realtime,
             Self::Lockstep(_) => Mode::Lockstep,
+            Self::Exact(_) => Mode::Exact,
         }
     }
 
     /// Lateness of releases beyond which the host counts as overloaded. In lockstep that bears on
-    /// guests that boot before it begins.
+    /// guests that boot before it begins, in exact on none.
     pub fn tolerance(&self) -> Duration {
         match *self {
             Self::Realtime { tolerance, .. } => tolerance,
-            Self::Lockstep(_) => limits::TOLERANCE_DEFAULT,
+            Self::Lockstep(_) | Self::Exact(_) => limits::TOLERANCE_DEFAULT,
         }
     }
 
-    /// What holds in windows, if there are any.
+    /// What holds in the windows of lockstep, if there are any.
     pub fn lockstep(&self) -> Option<&Lockstep> {
         match self {
-            Self::Realtime { .. } => None,
             Self::Lockstep(lockstep) => Some(lockstep),
+            Self::Realtime { .. } | Self::Exact(_) => None,
+        }
+    }
+
+    /// What holds in mode `exact`, if that is the mode.
+    pub fn exact(&self) -> Option<&Exact> {
+        match self {
+            Self::Exact(exact) => Some(exact),
+            Self::Realtime { .. } | Self::Lockstep(_) => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::reader::{Reader, in_order};
 use super::value::describe;
 use super::{
     Diagnostic, Diagnostics, Interface, Link, LinkKeys, Loss, Metrics, Node, NodeKeys, Spanned,
-    Time, Topology, quote, schema,
+    Time, Topology, quote, runs, schema,
 };
 use crate::units::Ratio;
 
@@ -64,6 +64,7 @@ fn read_time(table: &DeTable<'_>, found: &mut Diagnostics) -> Time {
     let mut time = Reader::new(table, &schema::TIME, found);
     Time {
         mode: time.value("mode"),
+        until: time.value("until"),
         tolerance: time.value("tolerance"),
         overload: time.value("overload"),
         quantum: time.value("quantum"),
@@ -71,6 +72,8 @@ fn read_time(table: &DeTable<'_>, found: &mut Diagnostics) -> Time {
         parallel: time.value("parallel"),
         start: time.value("start"),
         strict: time.value("strict"),
+        ips: time.value("ips"),
+        speed: time.value("speed"),
         written: written(table),
     }
 }
@@ -113,7 +116,8 @@ fn read_node(name: Spanned<String>, table: &DeTable<'_>, found: &mut Diagnostics
     if let Some((table, _)) = node.table("interface", "[node.NAME.interface.eth0]") {
         interfaces = read_interfaces(table, node.found());
     }
-    Node { name, keys, interfaces, written: written(table) }
+    let runs = runs::read(&mut node);
+    Node { name, keys, interfaces, runs, written: written(table) }
 }
 
 /// The keys of a table with their places.

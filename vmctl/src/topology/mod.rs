@@ -9,9 +9,11 @@
 //! source      the text: bounded, UTF-8
 //! schema      which keys each table has
 //! reader      one table: known keys, typed values, mistakes noted
-//! value       one value: strings with units, words, numbers
+//! value       one value: strings with units, numbers
+//! word        one value: words
 //! written     what a file can say
 //! document    reading the file: tables and their order
+//! runs        the same for scheduled commands
 //! diagnostic  what is wrong and where
 //! report      many of those, rendered as rustc does
 //! ```
@@ -20,16 +22,21 @@ mod diagnostic;
 mod document;
 mod reader;
 mod report;
+mod runs;
 pub mod schema;
 mod source;
 mod value;
+mod word;
 mod written;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity, quote};
 pub use report::Report;
 pub use source::Source;
-pub use value::{Choice, Kind, Loss, Mode, OnExit, Overload, Start};
-pub use written::{Interface, Link, LinkKeys, Metrics, Node, NodeKeys, Time, Topology};
+pub use value::{Choice, Loss};
+pub use word::{Kind, Mode, OnExit, Overload, Speed, Start};
+pub use written::{
+    Expect, Interface, Link, LinkKeys, Metrics, Node, NodeKeys, Run, Time, Topology,
+};
 
 pub(crate) use value::parse_bursts;
 

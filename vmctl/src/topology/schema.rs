@@ -1,6 +1,8 @@
 //! Which keys each table of a topology file has. The readers, the suggestions for unknown keys
 //! and the test that `docs/topology.md` explains every key all use this one list.
 
+use super::Mode;
+
 /// A table of the file.
 #[derive(Debug)]
 pub struct Table {
@@ -32,6 +34,7 @@ pub const TIME: Table = Table {
     header: "[time]",
     keys: &[
         "mode",
+        "until",
         "tolerance",
         "overload",
         "quantum",
@@ -39,14 +42,21 @@ pub const TIME: Table = Table {
         "parallel",
         "start",
         "strict",
+        "ips",
+        "speed",
     ],
 };
 
-/// Keys of `[time]` that only mode `realtime` has.
-pub const ONLY_REALTIME: &[&str] = &["tolerance", "overload"];
-
-/// Keys of `[time]` that only mode `lockstep` has.
-pub const ONLY_LOCKSTEP: &[&str] = &["quantum", "overrun_budget", "parallel", "start", "strict"];
+/// The modes that a key of `[time]` has a meaning in; none if that is all of them.
+pub fn modes_of(key: &str) -> Option<&'static [Mode]> {
+    match key {
+        "tolerance" | "overload" => Some(&[Mode::Realtime]),
+        "quantum" => Some(&[Mode::Lockstep, Mode::Exact]),
+        "overrun_budget" | "parallel" | "start" | "strict" => Some(&[Mode::Lockstep]),
+        "ips" | "speed" => Some(&[Mode::Exact]),
+        _ => None,
+    }
+}
 
 /// Where metrics are served.
 pub const METRICS: Table = Table { header: "[metrics]", keys: &["listen"] };
@@ -71,6 +81,7 @@ pub const NODE: Table = Table {
         "vcpus",
         "on_exit",
         "interface",
+        "run",
         "ageing",
         "table",
         "link_local",
@@ -79,7 +90,7 @@ pub const NODE: Table = Table {
 
 /// Keys of `[node.NAME]` that only guests have.
 pub const ONLY_GUESTS: &[&str] =
-    &["kernel", "initrd", "append", "memory", "vcpus", "on_exit", "interface"];
+    &["kernel", "initrd", "append", "memory", "vcpus", "on_exit", "interface", "run"];
 
 /// Keys of `[node.NAME]` that only switches have.
 pub const ONLY_SWITCHES: &[&str] = &["ageing", "table", "link_local"];
@@ -87,6 +98,12 @@ pub const ONLY_SWITCHES: &[&str] = &["ageing", "table", "link_local"];
 /// An interface of a guest.
 pub const INTERFACE: Table =
     Table { header: "[node.NAME.interface.IF]", keys: &["address", "mac"] };
+
+/// A scheduled command.
+pub const RUN: Table = Table { header: "[[node.NAME.run]]", keys: &["at", "command", "expect"] };
+
+/// How a scheduled command should end.
+pub const EXPECT: Table = Table { header: "expect", keys: &["exit", "stdout", "stderr"] };
 
 /// Defaults of links.
 pub const DEFAULT_LINK: Table = Table {
@@ -156,6 +173,8 @@ pub const TABLES: &[&Table] = &[
     &DEFAULT_NODE,
     &NODE,
     &INTERFACE,
+    &RUN,
+    &EXPECT,
     &DEFAULT_LINK,
     &LINK,
     &REVERSE,

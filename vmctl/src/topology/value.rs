@@ -1,9 +1,9 @@
-//! One value of the file: strings with units, words, whole numbers.
+//! One value of the file: strings with units, whole numbers, lists of strings.
 
 use toml::de::{DeInteger, DeValue};
 
 use super::{Diagnostics, Spanned};
-use crate::units::{Delay, QueueSize, RateLimit, Ratio, Size, UnitError, nearest};
+use crate::units::{Delay, Frequency, QueueSize, RateLimit, Ratio, Size, UnitError};
 
 /// A type that a value of the file can be read as.
 pub(super) trait Value: Sized {
@@ -21,7 +21,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    fn new(label: impl Into<String>) -> Self {
+    pub fn new(label: impl Into<String>) -> Self {
         Self { label: label.into(), help: None }
     }
 
@@ -36,65 +36,6 @@ impl From<UnitError> for Refusal {
     }
 }
 
-/// `kind`: what a node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A virtual machine.
-    Vm,
-    /// A learning switch.
-    Switch,
-}
-
-/// `time.mode`: what holds the guests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Nothing but an overload pause: guests run on the host's time.
-    #[default]
-    Realtime,
-    /// Windows of virtual time: guests take turns, and none runs ahead of what another can send.
-    Lockstep,
-}
-
-impl Mode {
-    /// The word for it, in files and in what is printed.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Realtime => "realtime",
-            Self::Lockstep => "lockstep",
-        }
-    }
-}
-
-/// `time.start`: from when on guests are in lockstep.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Start {
-    /// They boot as in `realtime`, and enter lockstep together when all are ready.
-    #[default]
-    AfterBoot,
-    /// From their first instruction.
-    PowerOn,
-}
-
-impl Start {
-    /// The word for it, in files and in what is printed.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::AfterBoot => "after-boot",
-            Self::PowerOn => "power-on",
-        }
-    }
-}
-
-/// `time.overload`: what happens when the host falls behind by more than the tolerance.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overload {
-    /// All guests are paused until the backlog is worked off.
-    #[default]
-    Pause,
-    /// It is counted, nothing more.
-    Report,
-}
-
 /// A value that vmctl can choose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Choice<T> {
@@ -103,16 +44,6 @@ pub enum Choice<T> {
     Auto,
     /// As written.
     Given(T),
-}
-
-/// `on_exit`: what the end of a guest's QEMU means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnExit {
-    /// The lab goes on without it.
-    #[default]
-    Continue,
-    /// The lab ends.
-    End,
 }
 
 /// `loss`: which frames are lost on the wire.
@@ -144,57 +75,6 @@ pub(crate) fn parse_bursts(text: &str) -> Result<Loss, Diagnostics> {
     loss.filter(|_| found.errors() == 0).ok_or(found)
 }
 
-/// A closed set of words.
-trait Word: Copy + 'static {
-    const WORDS: &'static [(&'static str, Self)];
-    /// Words that a reader of the documentation may expect to work, and why they do not.
-    const ABSENT: &'static [(&'static str, &'static str)] = &[];
-}
-
-impl Word for Kind {
-    const WORDS: &'static [(&'static str, Self)] = &[("vm", Self::Vm), ("switch", Self::Switch)];
-}
-
-impl Word for Mode {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("realtime", Self::Realtime), ("lockstep", Self::Lockstep)];
-    const ABSENT: &'static [(&'static str, &'static str)] =
-        &[("exact", "this version of vmctl knows \"realtime\" and \"lockstep\"")];
-}
-
-impl Word for Start {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("after-boot", Self::AfterBoot), ("power-on", Self::PowerOn)];
-}
-
-impl Word for Overload {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("pause", Self::Pause), ("report", Self::Report)];
-}
-
-impl Word for OnExit {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("continue", Self::Continue), ("end", Self::End)];
-}
-
-impl<W: Word> Value for W {
-    fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
-        let choices = choices(W::WORDS.iter().map(|(word, _)| *word));
-        let DeValue::String(text) = value else {
-            return Err(Refusal::new(format!("expected {choices}, found {}", describe(value))));
-        };
-        if let Some((_, word)) = W::WORDS.iter().find(|(word, _)| word == text) {
-            return Ok(*word);
-        }
-        if let Some((_, why)) = W::ABSENT.iter().find(|(word, _)| word == text) {
-            return Err(Refusal::new(*why));
-        }
-        let near = nearest(text, W::WORDS.iter().map(|(word, _)| *word));
-        let help = near.map(|near| format!("did you mean \"{near}\"?"));
-        Err(Refusal { label: format!("expected {choices}"), help })
-    }
-}
-
 impl<T: Value> Value for Choice<T> {
     fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
         if value.as_str().is_some_and(|text| text.trim() == "auto") {
@@ -206,11 +86,6 @@ impl<T: Value> Value for Choice<T> {
             ..refusal
         })
     }
-}
-
-fn choices(words: impl Iterator<Item = &'static str>) -> String {
-    let quoted: Vec<_> = words.map(|word| format!("\"{word}\"")).collect();
-    quoted.join(" or ")
 }
 
 impl Value for String {
@@ -242,6 +117,23 @@ fn whole(integer: &DeInteger<'_>) -> Option<u64> {
     u64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
+impl Value for Vec<String> {
+    fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        let strings = value.as_array().and_then(|array| array.iter().map(string).collect());
+        strings.ok_or_else(|| {
+            let label = match value {
+                DeValue::Array(_) => "expected strings only".to_owned(),
+                other => format!("expected an array of strings, found {}", describe(other)),
+            };
+            Refusal::with_help(label, "write `[\"sh\", \"-c\", \"…\"]` for a shell's command line")
+        })
+    }
+}
+
+fn string(value: &toml::Spanned<DeValue<'_>>) -> Option<String> {
+    value.get_ref().as_str().map(str::to_owned)
+}
+
 impl Value for bool {
     fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
         value.as_bool().ok_or_else(|| {
@@ -260,7 +152,7 @@ macro_rules! in_units {
     )*};
 }
 
-in_units!(Delay, RateLimit, Size, Ratio, QueueSize);
+in_units!(Delay, Frequency, RateLimit, Size, Ratio, QueueSize);
 
 /// A quantity is a string. A bare number is read as one without a unit, so that the same message
 /// says what to write.

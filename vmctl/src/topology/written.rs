@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Choice, Kind, Loss, Mode, OnExit, Overload, Spanned, Start};
-use crate::units::{Delay, QueueSize, RateLimit, Ratio, Size};
+use super::{Choice, Kind, Loss, Mode, OnExit, Overload, Spanned, Speed, Start};
+use crate::units::{Delay, Frequency, QueueSize, RateLimit, Ratio, Size};
 
 /// A topology file as written.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,8 @@ pub struct Topology {
 pub struct Time {
     /// What holds the guests.
     pub mode: Option<Spanned<Mode>>,
+    /// Virtual time at which `vmctl run` stops.
+    pub until: Option<Spanned<Delay>>,
     /// Lateness that counts as overload.
     pub tolerance: Option<Spanned<Delay>>,
     /// What happens then.
@@ -47,6 +49,10 @@ pub struct Time {
     pub start: Option<Spanned<Start>>,
     /// Whether the lab ends when a guest overruns the budget.
     pub strict: Option<Spanned<bool>>,
+    /// Instructions that a guest executes in a virtual second.
+    pub ips: Option<Spanned<Frequency>>,
+    /// How fast virtual time may go.
+    pub speed: Option<Spanned<Speed>>,
     /// The keys it has, with their places: some belong to one mode only.
     pub written: Vec<Spanned<String>>,
 }
@@ -67,6 +73,8 @@ pub struct Node {
     pub keys: NodeKeys,
     /// `[node.NAME.interface.IF]`, in the order of the file.
     pub interfaces: Vec<Interface>,
+    /// `[[node.NAME.run]]`, in the order of the file.
+    pub runs: Vec<Run>,
     /// The keys it has, with their places: some belong to one kind of node only.
     pub written: Vec<Spanned<String>>,
 }
@@ -105,6 +113,30 @@ pub struct Interface {
     pub address: Option<Spanned<String>>,
     /// Hardware address.
     pub mac: Option<Spanned<String>>,
+}
+
+/// `[[node.NAME.run]]`.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// Virtual time since power-on.
+    pub at: Option<Spanned<Delay>>,
+    /// Program and arguments; absent if that could not be read.
+    pub command: Option<Spanned<Vec<String>>>,
+    /// How it should end.
+    pub expect: Expect,
+}
+
+/// `expect`.
+#[derive(Clone, Debug, Default)]
+pub struct Expect {
+    /// The status that it exits with.
+    pub exit: Option<Spanned<u64>>,
+    /// A regular expression that its output matches.
+    pub stdout: Option<Spanned<String>>,
+    /// A regular expression that its error output matches.
+    pub stderr: Option<Spanned<String>>,
 }
 
 /// `[[link]]`.

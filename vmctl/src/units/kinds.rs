@@ -1,4 +1,4 @@
-//! The kinds of quantity: delays, rates, sizes and ratios.
+//! The kinds of quantity: delays, rates, sizes, ratios and frequencies.
 
 use std::fmt;
 use std::str::FromStr;
@@ -121,6 +121,22 @@ const RATIO: Kind = Kind {
     most: 1_000_000_000,
 };
 
+const FREQUENCY: Kind = Kind {
+    name: "frequency",
+    base: "thousandths of a hertz",
+    example: "500MHz",
+    usual: &["kHz", "MHz", "GHz"],
+    fraction_of: None,
+    units: &[
+        Unit("Hz", 1_000, Use::Shown),
+        Unit("kHz", 1_000_000, Use::Shown),
+        Unit("MHz", 1_000_000_000, Use::Shown),
+        Unit("GHz", 1_000_000_000_000, Use::Shown),
+    ],
+    ambiguous: &[],
+    most: 1_000_000_000_000_000,
+};
+
 macro_rules! quantity {
     ($(#[$doc:meta])* $type:ident, $kind:ident, $from:ident, $into:ident) => {
         $(#[$doc])*
@@ -186,6 +202,10 @@ quantity! {
 quantity! {
     /// A probability, in parts per billion.
     Ratio, RATIO, from_parts_per_billion, as_parts_per_billion
+}
+quantity! {
+    /// How often something happens, in thousandths of a hertz.
+    Frequency, FREQUENCY, from_millihertz, as_millihertz
 }
 
 impl From<Delay> for Duration {

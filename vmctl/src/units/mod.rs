@@ -10,6 +10,7 @@
 //! | [`Rate`] | bit/s | `bit` `kbit` `Mbit` `Gbit` `Tbit`, `B/s` `kB/s` `MB/s` `GB/s` |
 //! | [`Size`] | byte | `B` `KiB` `MiB` `GiB` `TiB`, `kB` `MB` `GB` `TB` |
 //! | [`Ratio`] | part per 10⁹ | `%` `ppm` |
+//! | [`Frequency`] | mHz | `Hz` `kHz` `MHz` `GHz` |
 
 mod error;
 mod kinds;
@@ -18,7 +19,7 @@ mod quantity;
 mod queue;
 
 pub use error::UnitError;
-pub use kinds::{Delay, Rate, Ratio, Size};
+pub use kinds::{Delay, Frequency, Rate, Ratio, Size};
 pub use limit::RateLimit;
 pub use queue::QueueSize;
 

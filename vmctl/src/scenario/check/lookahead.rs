@@ -6,7 +6,7 @@ use std::time::Duration;
 use chronotap::sim::{Lookahead, Paths, Profile, Quantum, QuantumError};
 
 use super::super::lookahead::owners;
-use super::super::{Hop, Route, plan};
+use super::super::{Exact, Hop, Mode, Route, plan};
 use super::profiles::both_ways;
 use super::time::given;
 use super::wiring::Wired;
@@ -22,21 +22,29 @@ const POINTED_AT: usize = 8;
 pub(super) struct Windows<'t> {
     topology: &'t Topology,
     wired: &'t Wired,
+    mode: Mode,
     route: Option<Route>,
     lookahead: Lookahead,
 }
 
 impl<'t> Windows<'t> {
-    pub fn new(topology: &'t Topology, wired: &'t Wired) -> Self {
+    pub fn new(topology: &'t Topology, wired: &'t Wired, mode: Mode) -> Self {
         // Delays do not depend on the seed.
         let plan = plan(0, &wired.guests, &wired.switches, &wired.links);
         let paths = Paths::new(&plan, &owners(&wired.guests));
         let route = paths.least().map(|path| Route::new(path, &wired.links));
-        Self { topology, wired, route, lookahead: Lookahead::of(paths.least()) }
+        Self { topology, wired, mode, route, lookahead: Lookahead::of(paths.least()) }
     }
 
     pub fn lookahead(&self) -> Lookahead {
         self.lookahead
+    }
+
+    fn shortest(&self) -> Duration {
+        match self.mode {
+            Mode::Exact => Exact::SHORTEST,
+            Mode::Realtime | Mode::Lockstep => Quantum::SHORTEST,
+        }
     }
 
     /// Says why there are no windows such as the file asks for.
@@ -51,9 +59,9 @@ impl<'t> Windows<'t> {
     }
 
     fn no_delay(&self) -> Diagnostic {
-        let [a, b] = self.pair();
-        let title = format!("mode \"lockstep\" needs a delay between `{a}` and `{b}`");
-        let wrong = self.point_at_links(Diagnostic::error(title).at(self.mode(), ""));
+        let ([a, b], mode) = (self.pair(), self.mode.word());
+        let title = format!("mode \"{mode}\" needs a delay between `{a}` and `{b}`");
+        let wrong = self.point_at_links(Diagnostic::error(title).at(self.mode_at(), ""));
         wrong
             .note(
                 "a frame would have to arrive in the window in which it was sent, so neither \
@@ -77,9 +85,9 @@ impl<'t> Windows<'t> {
 
     fn hardly_any_delay(&self) -> Diagnostic {
         let [a, b] = self.pair();
-        let least = Delay::from(Quantum::SHORTEST);
-        let title = format!("mode \"lockstep\" needs at least {least} between `{a}` and `{b}`");
-        let wrong = self.point_at_links(Diagnostic::error(title).at(self.mode(), ""));
+        let (mode, least) = (self.mode.word(), Delay::from(self.shortest()));
+        let title = format!("mode \"{mode}\" needs at least {least} between `{a}` and `{b}`");
+        let wrong = self.point_at_links(Diagnostic::error(title).at(self.mode_at(), ""));
         let help = "give the links on this path more delay, or use `mode = \"realtime\"`";
         wrong.note(self.explanation()).help(help)
     }
@@ -108,13 +116,16 @@ impl<'t> Windows<'t> {
                 let label = format!("at most {most}: windows have at least {shortest}");
                 Diagnostic::error(title).at(budget.span(), label)
             }
-            (None, None) => Diagnostic::error("the lookahead is too short").at(self.mode(), ""),
+            (None, None) => Diagnostic::error("the lookahead is too short").at(self.mode_at(), ""),
         };
         self.point_at_links(wrong).note(self.explanation()).maybe_help(self.what_auto_does())
     }
 
     /// What the file would get if it gave neither.
     fn what_auto_does(&self) -> Option<String> {
+        if self.mode == Mode::Exact {
+            return Some("without `quantum`, windows are as long as the lookahead".to_owned());
+        }
         let auto = Quantum::auto(None, &self.lookahead).ok()?;
         let [span, budget] = [auto.span(), auto.budget()].map(Delay::from);
         let keys = match self.topology.time.overrun_budget {
@@ -127,7 +138,7 @@ impl<'t> Windows<'t> {
     /// Warns of windows that work badly.
     pub fn warn(&self, quantum: Quantum, found: &mut Diagnostics) {
         let time = &self.topology.time;
-        let place = given(&time.quantum).map_or(self.mode(), |quantum| quantum.span());
+        let place = given(&time.quantum).map_or(self.mode_at(), |quantum| quantum.span());
         let [span, budget] = [quantum.span(), quantum.budget()].map(Delay::from);
         if quantum.span() < CHEAP {
             let title = format!("windows of {span} cost more than they run");
@@ -175,7 +186,7 @@ impl<'t> Windows<'t> {
         &link.profiles[hop.direction.way as usize]
     }
 
-    fn mode(&self) -> Range<usize> {
+    fn mode_at(&self) -> Range<usize> {
         self.topology.time.mode.as_ref().map(|mode| mode.span()).unwrap_or_default()
     }
 

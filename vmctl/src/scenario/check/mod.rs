@@ -16,6 +16,7 @@ mod lookahead;
 mod loops;
 mod nodes;
 pub(super) mod profiles;
+mod runs;
 mod settings;
 mod time;
 mod wiring;
@@ -37,17 +38,20 @@ pub(super) fn check(topology: &Topology, path: &Path, found: &mut Diagnostics) -
     let fabric = Fabric::new(&wired.links, wired.switches.len());
     addresses::assign(topology, &mut wired, &fabric, found);
     wiring::warn(topology, &wired, &fabric, found);
-    let time = time::settle(topology, &wired, found)?;
+    runs::warn(&topology.time, &topology.nodes, found);
+    let (time, choices) = time::settle(topology, &wired, found)?;
     (found.errors() == 0).then(|| Scenario {
         name: settings.name,
         seed: settings.seed,
         time,
+        until: topology.time.until.as_ref().map(|until| (*until.get_ref()).into()),
         metrics: settings.metrics,
         guests: wired.guests,
         switches: wired.switches,
         links: wired.links,
         warnings: Report::default(),
         fabric,
+        choices,
     })
 }
 
@@ -63,11 +67,14 @@ fn counts(topology: &Topology, found: &mut Diagnostics) -> bool {
         found.push(empty.help("the smallest lab is `[node.alice]`"));
     }
     let links = topology.links.iter().map(|link| link.span.clone()).collect::<Vec<_>>();
+    let runs = topology.nodes.iter().flat_map(|node| &node.runs);
+    let runs = runs.map(|run| run.span.clone()).collect();
     let name_spans = |names: &[&Spanned<String>]| names.iter().map(|name| name.span()).collect();
     [
         ("guests", limits::GUESTS, name_spans(&guests)),
         ("switches", limits::SWITCHES, name_spans(&switches)),
         ("links", limits::LINKS, links),
+        ("scheduled commands", limits::RUNS, runs),
     ]
     .into_iter()
     .all(|(what, limit, spans)| {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use chronotap::sim::SwitchSettings;
 
-use super::super::{Boot, NodeName, OnExit, limits};
+use super::super::{Boot, NodeName, OnExit, Run, limits};
 use super::profiles::in_range;
+use super::runs;
 use crate::topology::{self, Diagnostic, Diagnostics, Kind, NodeKeys, Spanned, Topology, schema};
 use crate::units::{Delay, Size};
 
@@ -36,6 +37,7 @@ pub(super) struct GuestDraft {
     pub memory: u64,
     pub vcpus: u32,
     pub on_exit: OnExit,
+    pub runs: Vec<Run>,
 }
 
 impl<'t> Nodes<'t> {
@@ -78,7 +80,7 @@ fn check_node<'t>(
         written: node,
         kind,
         name: name(&node.name, found),
-        guest: guest(&node.keys, default, base, found),
+        guest: guest(node, default, base, found),
         switch: switch(&node.keys),
     }
 }
@@ -121,12 +123,20 @@ fn sizes(keys: &NodeKeys, found: &mut Diagnostics) {
     in_range("table", keys.table.as_ref(), &limits::TABLE, |n| n, |n| n, found);
 }
 
-fn guest(keys: &NodeKeys, default: &NodeKeys, base: &Path, found: &mut Diagnostics) -> GuestDraft {
+fn guest(
+    node: &topology::Node,
+    default: &NodeKeys,
+    base: &Path,
+    found: &mut Diagnostics,
+) -> GuestDraft {
+    let keys = &node.keys;
     let memory = keys.memory.as_ref().or(default.memory.as_ref());
     let vcpus = keys.vcpus.as_ref().or(default.vcpus.as_ref());
     let on_exit = keys.on_exit.as_ref().or(default.on_exit.as_ref());
+    let boot = boot(keys, default, base, found);
     GuestDraft {
-        boot: boot(keys, default, base, found),
+        runs: runs::check(node, &boot, found),
+        boot,
         memory: memory.map_or(limits::MEMORY_DEFAULT, |memory| memory.get_ref().as_bytes()),
         // Beyond 32 bits, `sizes` has noted the limit.
         vcpus: vcpus.map_or(1, |vcpus| u32::try_from(*vcpus.get_ref()).unwrap_or(u32::MAX)),

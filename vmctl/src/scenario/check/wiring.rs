@@ -91,6 +91,7 @@ fn guest(draft: Draft<'_>, nics: Vec<IfName>, next_port: &mut u32) -> Option<Gue
         memory: draft.guest.memory,
         vcpus: draft.guest.vcpus,
         on_exit: draft.guest.on_exit,
+        runs: draft.guest.runs,
         nics: nics.collect(),
     })
 }

@@ -144,6 +144,7 @@ fn seat() -> (Arc<Seat>, Child) {
         vcpus: 1,
         on_exit: OnExit::Continue,
         nics: Vec::new(),
+        runs: Vec::new(),
     };
     let seat = Arc::new(Seat::new(guest, hold(), console));
     let (mourned, process) = (seat.clone(), hold());
