@@ -25,7 +25,7 @@ pub(crate) const RUNWAY: usize = HEADER + MAX_PAYLOAD;
 pub(crate) const LENGTH: usize = 32;
 
 /// The first byte occurs nowhere else in it, and in no UTF-8 text.
-const MAGIC: &[u8; 15] = b"\xffchronotap-exec";
+pub(crate) const MAGIC: &[u8; 15] = b"\xffchronotap-exec";
 
 /// Protocol version; host and guest tool are built together, so only equal ones talk.
 pub(crate) const VERSION: u8 = 1;
@@ -75,7 +75,8 @@ impl Greeting {
         out
     }
 
-    fn decode(mut record: &[u8]) -> Option<Self> {
+    /// The greeting that `record`, [`LENGTH`] bytes, is.
+    pub(crate) fn decode(mut record: &[u8]) -> Option<Self> {
         record = record.strip_prefix(MAGIC)?;
         let version = record.get_u8();
         let role = match record.get_u8() {
@@ -92,42 +93,9 @@ impl Greeting {
     }
 }
 
-/// Takes the first greeting off `buffer` with all that comes before it. `None`: there is no whole
-/// one; what cannot be the beginning of one is gone from the buffer.
-pub(crate) fn scan(buffer: &mut BytesMut) -> Option<Greeting> {
-    loop {
-        let start = buffer.iter().position(|&byte| byte == MAGIC[0]).unwrap_or(buffer.len());
-        buffer.advance(start);
-        let record = buffer.get(..LENGTH)?;
-        let found = Greeting::decode(record);
-        buffer.advance(if found.is_some() { LENGTH } else { 1 });
-        if found.is_some() {
-            return found;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_greeting_is_found_in_garbage_at_any_cut() {
-        let greeting = Greeting::new(Role::Hello, 0x1234_5678_9abc_def0);
-        let mut line = BytesMut::new();
-        line.put_slice(b"\xff\xffchronotap-exeX\xffchrono garbage");
-        line.put_slice(&greeting.with_runway());
-        let total = line.len();
-        line.put_slice(b"rest");
-        for cut in 0..total {
-            let mut buffer = BytesMut::from(&line[..cut]);
-            assert_eq!(scan(&mut buffer), None, "cut at {cut}");
-            assert!(buffer.len() < LENGTH, "garbage is not kept");
-            buffer.extend_from_slice(&line[cut..]);
-            assert_eq!(scan(&mut buffer), Some(greeting));
-            assert_eq!(&buffer[..], b"rest");
-        }
-    }
 
     #[test]
     fn a_runway_is_no_frame() {

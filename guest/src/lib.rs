@@ -11,12 +11,13 @@
 //!            bounded windows     │        bounded windows
 //! ```
 //!
-//! - `greeting`, `line`: how a session starts, and how both sides find each other again.
+//! - `greeting`, `line`, `outgoing`: how a session starts, and how both sides find each other again.
 //! - `wire`: frames. `flow`: credit, so that no buffer grows beyond its window.
+//! - `piece`: what the guest tells without being asked, between frames and before any session.
 //! - [`host`]: for the lab daemon. The guest is not trusted: whatever it sends, the host's memory
 //!   is bounded and the worst that can happen is that the session ends with a reason.
 //! - [`agent`]: for the static tool in the guest.
-//! - [`schedule`]: commands that the guest runs at given instants.
+//! - [`schedule`]: commands that a guest runs by itself, at instants of its own time.
 //! - [`report`]: what that tool prints for programs when it is run as a command.
 //!
 //! Nothing here sends a byte because time has passed: a guest that is left alone sees no traffic,
@@ -28,6 +29,8 @@ mod flow;
 mod greeting;
 pub mod host;
 mod line;
+mod outgoing;
+mod piece;
 pub mod report;
 mod request;
 pub mod schedule;

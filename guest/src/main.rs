@@ -4,10 +4,12 @@
 mod tool;
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chronotap_guest::agent;
+use chronotap_guest::agent::{self, Outgoing, planned};
+use chronotap_guest::schedule::Origin;
 use clap::Parser as _;
 
 use tool::command_line::{Command, CommandLine};
@@ -43,10 +45,30 @@ async fn serve_port() -> io::Result<()> {
     // On a line of its own, even if a shell's prompt is on the console already.
     println!("\nchronotap: {} ready", host_name()?);
     let mut reader = tokio::fs::File::from_std(port.try_clone()?);
-    let mut writer = tokio::fs::File::from_std(port);
+    let out = Outgoing::new(tokio::fs::File::from_std(port));
+    tokio::spawn(run_schedule(out.clone()));
     loop {
-        agent::serve(&mut reader, &mut writer).await?;
+        agent::serve(&mut reader, out.clone()).await?;
         tokio::task::spawn_blocking(|| std::thread::sleep(BREATH)).await?;
+    }
+}
+
+/// Runs what the host wants to be run at instants of the guest's own time.
+async fn run_schedule(out: Outgoing<tokio::fs::File>) {
+    let ended = match planned::take(Path::new(planned::FILE), Path::new(planned::MARK)) {
+        Ok(None) => Ok(()),
+        Ok(Some(schedule)) => {
+            let now = match schedule.origin {
+                // Under `icount` with `shift=0` its frequency is 1 GHz.
+                Origin::Tsc => tool::clock::tsc,
+                Origin::Boot => tool::clock::boottime,
+            };
+            planned::run(schedule, now, out).await
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = ended {
+        eprintln!("chronotap-guest: scheduled commands: {error}");
     }
 }
 

@@ -5,9 +5,10 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWrite;
 use tokio::sync::Notify;
 
+use crate::outgoing::Outgoing;
 use crate::wire::Frame;
 
 /// Frames are put together up to about this length for one write.
@@ -48,7 +49,7 @@ impl<T> Shared<T> {
 
 impl<T: Source> Shared<T> {
     /// Writes the table's frames until the line breaks.
-    pub(crate) async fn write_to<W>(&self, tag: u32, writer: &mut W) -> io::Result<Infallible>
+    pub(crate) async fn write_to<W>(&self, tag: u32, out: &Outgoing<W>) -> io::Result<Infallible>
     where
         W: AsyncWrite + Unpin,
     {
@@ -59,8 +60,7 @@ impl<T: Source> Shared<T> {
                 self.work.notified().await;
                 continue;
             }
-            writer.write_all(&batch).await?;
-            writer.flush().await?;
+            out.send(&batch).await?;
             batch.clear();
         }
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use chronotap_guest::agent::{self, Outgoing};
 use chronotap_guest::host::{Closed, ConnectError, Event, ExecError, Session};
-use chronotap_guest::{MAX_EXECS, MAX_REQUEST, Outcome, Request, StartFailure, agent};
+use chronotap_guest::{MAX_EXECS, MAX_REQUEST, Outcome, Request, StartFailure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 const LIMIT: usize = 64 * 1024 * 1024;
@@ -14,7 +15,7 @@ fn agent_stream() -> DuplexStream {
     tokio::spawn(async move {
         let (reader, writer) = tokio::io::split(guest);
         // Fails when the host closes the stream, as it does at the end of each test.
-        agent::serve(reader, writer).await.ok();
+        agent::serve(reader, Outgoing::new(writer)).await.ok();
     });
     host
 }
@@ -231,14 +232,14 @@ async fn a_restarted_agent_ends_the_session() {
         let (reader, writer) = tokio::io::split(&mut guest);
         let session = tokio::select! {
             session = Session::connect(host) => session.unwrap(),
-            served = agent::serve(reader, writer) => panic!("{served:?}"),
+            served = agent::serve(reader, Outgoing::new(writer)) => panic!("{served:?}"),
         };
         session
     };
     let exec = first.exec(&Request::new(["true"])).unwrap();
     let (reader, writer) = tokio::io::split(&mut guest);
     // The host closes the stream, so both end.
-    let (reason, _) = tokio::join!(first.closed(), agent::serve(reader, writer));
+    let (reason, _) = tokio::join!(first.closed(), agent::serve(reader, Outgoing::new(writer)));
     assert_eq!(reason, Closed::Restarted);
     assert_eq!(exec.next().await.unwrap_err(), Closed::Restarted);
     assert_eq!(first.exec(&Request::new(["true"])).unwrap_err(), Closed::Restarted.into());
@@ -254,7 +255,7 @@ async fn the_end_of_the_stream_is_told() {
     let (reader, writer) = tokio::io::split(&mut guest);
     let session = tokio::select! {
         session = Session::connect(host) => session.unwrap(),
-        served = agent::serve(reader, writer) => panic!("{served:?}"),
+        served = agent::serve(reader, Outgoing::new(writer)) => panic!("{served:?}"),
     };
     drop(guest);
     assert_eq!(session.closed().await, Closed::Gone);

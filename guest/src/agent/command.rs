@@ -14,7 +14,7 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 
-use super::lane::{Lane, Output};
+use super::ends::{Ends, Output};
 use crate::{Outcome, Request, StartFailure};
 
 /// Bytes moved at a time.
@@ -31,16 +31,12 @@ const ENVIRONMENT: [(&str, &str); 3] = [
     ("TERM", "dumb"),
 ];
 
-/// Runs the request and reports its outcome on the lane.
-pub(super) async fn run(lane: Lane, request: Result<Request, String>) {
-    let started = request
-        .map_err(|message| Outcome::not_started(StartFailure::BadRequest, message))
-        .and_then(|request| start(&request));
-    let outcome = match started {
-        Ok(running) => running.attend(&lane).await,
+/// Runs the request to its end.
+pub(super) async fn run(request: &Request, ends: &impl Ends) -> Outcome {
+    match start(request) {
+        Ok(running) => running.attend(ends).await,
         Err(outcome) => outcome,
-    };
-    lane.finish(outcome);
+    }
 }
 
 /// A command with its pipes.
@@ -100,14 +96,14 @@ impl Running {
         })
     }
 
-    async fn attend(self, lane: &Lane) -> Outcome {
+    async fn attend(self, ends: &impl Ends) -> Outcome {
         let Self { mut child, mut group, stdin, stdout, stderr } = self;
         let (ended, has_ended) = watch::channel(false);
         let leader = async {
             let status = tokio::select! {
                 status = child.wait() => status,
-                never = feed(lane, stdin) => match never {},
-                never = pass_signals(lane, &group) => match never {},
+                never = feed(ends, stdin) => match never {},
+                never = pass_signals(ends, &group) => match never {},
             };
             group.release();
             ended.send_replace(true);
@@ -115,8 +111,8 @@ impl Running {
         };
         let (status, (), ()) = tokio::join!(
             leader,
-            copy(lane, Output::Stdout, stdout, has_ended.clone()),
-            copy(lane, Output::Stderr, stderr, has_ended),
+            copy(ends, Output::Stdout, stdout, has_ended.clone()),
+            copy(ends, Output::Stderr, stderr, has_ended),
         );
         match status {
             Ok(status) => status.into(),
@@ -129,35 +125,35 @@ impl Running {
 enum Never {}
 
 /// Host → command's input, until there is no more.
-async fn feed(lane: &Lane, stdin: Option<ChildStdin>) -> Never {
+async fn feed(ends: &impl Ends, stdin: Option<ChildStdin>) -> Never {
     if let Some(mut stdin) = stdin {
-        while let Some(bytes) = lane.stdin(CHUNK).await {
+        while let Some(bytes) = ends.stdin(CHUNK).await {
             // The command closed its input: nothing to tell anybody.
             if stdin.write_all(&bytes).await.is_err() {
-                lane.abandon_stdin();
+                ends.abandon_stdin();
             }
         }
     }
     std::future::pending().await
 }
 
-async fn pass_signals(lane: &Lane, group: &Group) -> Never {
+async fn pass_signals(ends: &impl Ends, group: &Group) -> Never {
     loop {
-        let number = lane.signal().await;
+        let number = ends.signal().await;
         group.signal(number);
     }
 }
 
 /// Command's output → host, until its end, or until the leader has ended and the pipe is empty.
 async fn copy(
-    lane: &Lane,
+    ends: &impl Ends,
     output: Output,
     mut pipe: pipe::Receiver,
     mut leader_ended: watch::Receiver<bool>,
 ) {
     let mut chunk = vec![0; CHUNK];
     loop {
-        let room = lane.room(output).await.min(CHUNK);
+        let room = ends.room(output).await.min(CHUNK);
         let read = tokio::select! {
             read = pipe.read(&mut chunk[..room]) => read,
             _ = leader_ended.wait_for(|&ended| ended) => break,
@@ -165,24 +161,24 @@ async fn copy(
         match read {
             // An error on a pipe of our own is its end.
             Ok(0) | Err(_) => return,
-            Ok(length) => lane.push(output, &chunk[..length]),
+            Ok(length) => ends.push(output, &chunk[..length]),
         }
     }
     if let Ok(rest) = pipe.into_nonblocking_fd() {
-        copy_rest(lane, output, rest, &mut chunk).await;
+        copy_rest(ends, output, rest, &mut chunk).await;
     }
 }
 
-async fn copy_rest(lane: &Lane, output: Output, pipe: OwnedFd, chunk: &mut [u8]) {
+async fn copy_rest(ends: &impl Ends, output: Output, pipe: OwnedFd, chunk: &mut [u8]) {
     let mut pipe = std::fs::File::from(pipe);
     let mut left = PIPE_LIMIT;
     while left > 0 {
-        let room = lane.room(output).await.min(chunk.len()).min(left);
+        let room = ends.room(output).await.min(chunk.len()).min(left);
         // Nothing (left) to read: the pipe is empty or closed.
         let Ok(length @ 1..) = pipe.read(&mut chunk[..room]) else {
             return;
         };
-        lane.push(output, &chunk[..length]);
+        ends.push(output, &chunk[..length]);
         left -= length;
     }
 }

@@ -1,10 +1,12 @@
-//! The guest's side: runs what the host asks for.
+//! The guest's side: runs what the host asks for, and what it scheduled before the boot.
 //!
 //! A session ends when the host goes away, says hello anew, or sends what is no frame; then all of
 //! its commands are killed, process groups and all, and the agent waits for the next greeting.
 
 mod command;
+mod ends;
 mod lane;
+pub mod planned;
 pub mod port;
 mod table;
 
@@ -12,12 +14,14 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 
 use crate::greeting::{Greeting, Role};
 use crate::line::{Line, NoFrame};
+pub use crate::outgoing::Outgoing;
 use crate::shared::Shared;
+use crate::{Outcome, Request, StartFailure};
 use lane::Lane;
 use table::{Start, Table};
 
@@ -25,25 +29,21 @@ use table::{Start, Table};
 ///
 /// # Errors
 /// Only if reading or writing fails.
-pub async fn serve<R, W>(reader: R, mut writer: W) -> io::Result<()>
+pub async fn serve<R, W>(reader: R, out: Outgoing<W>) -> io::Result<()>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let mut line = Line::new(reader);
-    send(&mut writer, &Greeting::new(Role::Announce, 0).with_runway()).await?;
+    // A host tells nothing unasked.
+    let mut line = Line::new(reader, drop);
+    out.send(&Greeting::new(Role::Announce, 0).with_runway()).await?;
     while let Some(hello) = next_hello(&mut line).await? {
         let mut welcome = BytesMut::new();
         Greeting::new(Role::Welcome, hello.nonce).encode(&mut welcome);
-        send(&mut writer, &welcome).await?;
-        session(&mut line, &mut writer, hello.tag()).await?;
+        out.send(&welcome).await?;
+        session(&mut line, &out, hello.tag()).await?;
     }
     Ok(())
-}
-
-async fn send<W: AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8]) -> io::Result<()> {
-    writer.write_all(bytes).await?;
-    writer.flush().await
 }
 
 async fn next_hello<R: AsyncRead + Unpin>(line: &mut Line<R>) -> io::Result<Option<Greeting>> {
@@ -60,7 +60,7 @@ async fn next_hello<R: AsyncRead + Unpin>(line: &mut Line<R>) -> io::Result<Opti
 }
 
 /// One session, to its end for whatever reason. `Err`: the stream is broken.
-async fn session<R, W>(line: &mut Line<R>, writer: &mut W, tag: u32) -> io::Result<()>
+async fn session<R, W>(line: &mut Line<R>, out: &Outgoing<W>, tag: u32) -> io::Result<()>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -70,7 +70,7 @@ where
     let mut commands = JoinSet::new();
     tokio::select! {
         ended = read_frames(&shared, line, tag, &mut commands) => ended,
-        Err(error) = shared.write_to(tag, writer) => Err(error),
+        Err(error) = shared.write_to(tag, out) => Err(error),
     }
 }
 
@@ -97,6 +97,15 @@ async fn read_frames<R: AsyncRead + Unpin>(
 
 fn begin(shared: &Arc<Shared<Table>>, commands: &mut JoinSet<()>, start: Start) {
     let lane = Lane::new(shared.clone(), start.exec, start.changed);
-    let task = commands.spawn(command::run(lane, start.request));
+    let task = commands.spawn(attend(lane, start.request));
     shared.look(|table| table.started(start.exec, task));
+}
+
+/// Runs the request and reports its outcome on the lane.
+async fn attend(lane: Lane, request: Result<Request, String>) {
+    let outcome = match request {
+        Ok(request) => command::run(&request, &lane).await,
+        Err(message) => Outcome::not_started(StartFailure::BadRequest, message),
+    };
+    lane.finish(outcome);
 }

@@ -16,6 +16,7 @@
 //! # Ok(()) }
 //! ```
 
+mod carrier;
 mod exec;
 mod table;
 
@@ -24,25 +25,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, WriteHalf};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+pub use carrier::Carrier;
+use carrier::Incoming;
 pub use exec::{Event, Exec, Output};
 use table::Table;
 
-use crate::greeting::{Greeting, Role, VERSION};
+use crate::greeting::VERSION;
 use crate::line::{Line, NoFrame};
+use crate::outgoing::Outgoing;
 use crate::shared::Shared;
 use crate::wire::Malformed;
 use crate::{MAX_EXECS, MAX_REQUEST, Request};
-
-/// Bytes without a greeting after which a guest is given up: far more than QEMU, the socket and
-/// the guest's driver can hold together.
-const MAX_STALE: usize = 16 * 1024 * 1024;
-
-/// Restarts of the agent that a connecting host follows; an agent that keeps dying is broken.
-const MAX_ANNOUNCES: u32 = 100;
 
 /// Why a session is over.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -123,18 +120,24 @@ impl Drop for Inner {
 
 impl Session {
     /// Waits until the agent on the other side of `stream` answers, for as long as the guest needs
-    /// to boot: set your own timeout. Must be called in a tokio runtime.
+    /// to boot: set your own timeout. What the guest tells unasked is not heard; that takes a
+    /// [`Carrier`]. Must be called in a tokio runtime.
     pub async fn connect<S>(stream: S) -> Result<Self, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        let (reader, mut writer) = tokio::io::split(stream);
-        let mut line = Line::new(reader);
-        let tag = greet(&mut line, &mut writer).await?;
+        Carrier::new(stream, drop).open().await
+    }
+
+    /// Begins the session `tag`, which the agent has welcomed.
+    fn begin<S>(line: Incoming<S>, out: Outgoing<WriteHalf<S>>, tag: u32) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
         let shared = Arc::new(Shared::new(Table::default()));
         let (announce, closed) = watch::channel(None);
-        let task = tokio::spawn(attend(shared.clone(), line, writer, tag, announce)).abort_handle();
-        Ok(Self { inner: Arc::new(Inner { shared, closed, task }) })
+        let task = tokio::spawn(attend(shared.clone(), line, out, tag, announce)).abort_handle();
+        Self { inner: Arc::new(Inner { shared, closed, task }) }
     }
 
     /// Starts a command.
@@ -177,14 +180,14 @@ impl Session {
 /// Reads and writes until the session is over, then says why.
 async fn attend<S: AsyncRead + AsyncWrite>(
     shared: Arc<Shared<Table>>,
-    mut line: Line<ReadHalf<S>>,
-    mut writer: WriteHalf<S>,
+    mut line: Incoming<S>,
+    out: Outgoing<WriteHalf<S>>,
     tag: u32,
     announce: watch::Sender<Option<Closed>>,
 ) {
     let reason = tokio::select! {
         reason = read_frames(&shared, &mut line, tag) => reason,
-        Err(error) = shared.write_to(tag, &mut writer) => Closed::Io(error.to_string()),
+        Err(error) = shared.write_to(tag, &out) => Closed::Io(error.to_string()),
     };
     shared.change(|table| table.close(reason.clone()));
     announce.send_replace(Some(reason));
@@ -206,41 +209,4 @@ where
             return Closed::Violation(violation.0);
         }
     }
-}
-
-/// Says hello, again at every announcement, until the agent welcomes the latest hello.
-async fn greet<R, W>(line: &mut Line<R>, writer: &mut W) -> Result<u32, ConnectError>
-where
-    R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
-{
-    let mut stale = MAX_STALE;
-    for _ in 0..MAX_ANNOUNCES {
-        let hello = Greeting::new(Role::Hello, nonce()?);
-        writer.write_all(&hello.with_runway()).await?;
-        writer.flush().await?;
-        loop {
-            let found = line.greeting(&mut stale).await?.ok_or(ConnectError::NoAgent)?;
-            match found.role {
-                Role::Announce => break,
-                Role::Welcome if found.nonce == hello.nonce => return version(found, hello),
-                Role::Welcome | Role::Hello => {}
-            }
-        }
-    }
-    Err(ConnectError::NoAgent)
-}
-
-fn version(found: Greeting, hello: Greeting) -> Result<u32, ConnectError> {
-    if found.version != VERSION {
-        return Err(ConnectError::Version { guest: found.version });
-    }
-    Ok(hello.tag())
-}
-
-/// A number that no former session had, with a lower half that is not 0.
-fn nonce() -> io::Result<u64> {
-    let mut bytes = [0; 8];
-    io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
-    Ok(u64::from_le_bytes(bytes) | 1)
 }

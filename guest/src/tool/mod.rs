@@ -3,7 +3,7 @@
 //! Nothing here is needed by the agent, and nothing runs unless it is asked for.
 
 mod beat;
-mod clock;
+pub mod clock;
 mod clocks;
 pub mod command_line;
 mod facts;
