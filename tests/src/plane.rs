@@ -89,7 +89,7 @@ impl Plane {
         let taps: Vec<_> = (0..plan.ports).map(tap).collect();
         let memory = MemoryLimits::default();
         let ports = taps.iter().map(|tap| port_settings(tap, mtu, GuestId(0))).collect();
-        let settings = Settings { ports, plan, object: object(), tolerance, memory };
+        let settings = Settings { ports, plan, object: object(), tolerance, memory, exact: None };
         let (datapath, events) = start(settings)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.expect("a runtime");

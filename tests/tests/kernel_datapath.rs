@@ -379,6 +379,7 @@ fn it_stops_under_traffic_and_leaves_the_taps_free() {
             object: object(),
             tolerance: PATIENCE,
             memory: Default::default(),
+            exact: None,
         };
         start(again).map(drop).expect("the same taps serve again");
     });
@@ -395,6 +396,7 @@ fn what_cannot_start_says_why_and_leaves_nothing() {
             object,
             tolerance: PATIENCE,
             memory: Default::default(),
+            exact: None,
         };
         let plan = || pair(&delayed(ms(1)));
         let nowhere = |index| chronotap::datapath::PortSettings {

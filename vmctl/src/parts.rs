@@ -14,6 +14,8 @@ const INSTALLED: &str = "/usr/lib/chronotap";
 pub enum Part {
     /// The programs that run in the kernel.
     Programs,
+    /// The library that mode `exact` loads into QEMU.
+    Agent,
     /// Kernel of the built-in guest.
     GuestKernel,
     /// Initial RAM disk of the built-in guest.
@@ -24,6 +26,7 @@ impl Part {
     fn file(self) -> &'static str {
         match self {
             Self::Programs => "chronotap.bpf.o",
+            Self::Agent => "libchronotap_agent.so",
             Self::GuestKernel => "guest/vmlinuz",
             Self::GuestInitrd => "guest/initrd.img",
         }
@@ -32,6 +35,7 @@ impl Part {
     fn title(self) -> &'static str {
         match self {
             Self::Programs => "eBPF object",
+            Self::Agent => "agent",
             Self::GuestKernel => "guest kernel",
             Self::GuestInitrd => "guest image",
         }
@@ -40,6 +44,7 @@ impl Part {
     fn wanted_by(self) -> &'static str {
         match self {
             Self::Programs => "every lab needs it to take frames off the taps",
+            Self::Agent => "mode `exact` loads it into QEMU",
             Self::GuestKernel | Self::GuestInitrd => {
                 "guests without a `kernel` of their own boot it"
             }

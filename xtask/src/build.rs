@@ -2,14 +2,15 @@
 
 use anyhow::Result;
 
-use crate::{ebpf, guest, process};
+use crate::{agent, ebpf, guest, process};
 
-/// Builds the programs in the kernel, the guest image and `vmctl`.
+/// Builds the programs in the kernel, the agent, the guest image and `vmctl`.
 ///
 /// # Errors
 /// If one of them does not build.
 pub fn run() -> Result<()> {
     ebpf::build()?;
+    agent::build()?;
     guest::run(&guest::Arguments::default())?;
     vmctl()
 }

@@ -3,6 +3,7 @@
 //! This file only parses the command line and hands over; each verb has a file of its own.
 #![forbid(unsafe_code)]
 
+mod agent;
 mod bench;
 mod build;
 mod cache;

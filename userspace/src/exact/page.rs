@@ -7,7 +7,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
 
-use chronotap_agent_abi::{Count, Page, SIZE, State};
+pub use chronotap_agent_abi::State;
+use chronotap_agent_abi::{Count, Page, SIZE};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::thread::futex;
 

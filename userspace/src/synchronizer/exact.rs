@@ -80,7 +80,7 @@ impl<G: Guests> Exact<G> {
     }
 
     /// Lets the guests come to virtual zero, and go on from there.
-    async fn enter(&self) -> Result<(), SynchronizerError> {
+    async fn enter(&mut self) -> Result<(), SynchronizerError> {
         self.guests.resume_all().await?;
         self.datapath.begin().await?;
         Ok(())

@@ -11,6 +11,7 @@ use chronotap::{
     datapath::{self, MemoryLimits, PortSettings},
     pacer::StampSource,
     programs::StampedBy,
+    sim::GuestId,
     synchronizer::Guests as _,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -20,6 +21,7 @@ use super::{
     belongings::Belongings,
     describe,
     events::Journal,
+    exactness::{self, Exactness},
     fleet::Fleet,
     govern,
     guest::Prepared,
@@ -33,7 +35,7 @@ use crate::{
     metrics::{self, Names},
     parts::{Part, Parts},
     qemu::{Acceleration, Binary, Images, Launch, RunAs, priority, spawn},
-    scenario::{CannotBeExact, Scenario},
+    scenario::Scenario,
 };
 
 /// QEMUs that start at once. Each needs a core for a moment, and all of them together would make
@@ -47,6 +49,7 @@ struct Means {
     acceleration: Acceleration,
     parts: Parts,
     programs: Vec<u8>,
+    exactness: Option<Exactness>,
 }
 
 /// Builds the lab and waits for its guests. `ends` takes the reason for which it is to end again.
@@ -55,17 +58,13 @@ struct Means {
 /// The first step that failed.
 pub async fn boot(
     belongings: &mut Belongings,
-    scenario: Scenario,
+    mut scenario: Scenario,
     timeout: Duration,
     announcer: &Announcer,
     ends: mpsc::Sender<String>,
 ) -> Result<Arc<Lab>, Failure> {
-    if scenario.time.exact().is_some() {
-        let refused = CannotBeExact("this version lacks the agent for it".to_owned());
-        return Err(Failure::runtime(refused.to_string()).remedy(CannotBeExact::REMEDY));
-    }
     announcer.step("looking for QEMU and the built parts");
-    let means = gather(&scenario, announcer).await?;
+    let means = gather(&mut scenario, announcer).await?;
     announcer.step(format!("making the network of {} guests", scenario.guests.len()));
     let (plane, events) = build_network(belongings, &scenario, &means)?;
     let begun = plane.observe(Box::default()).await.map_err(Failure::runtime)?;
@@ -97,8 +96,11 @@ pub async fn boot(
     set_off(belongings, &lab, guests).await?;
     ready::wait(&lab, belongings.dir.path(), timeout, announcer).await?;
     govern::after_boot(&lab, announcer).await?;
-    announcer.step("first pings");
-    ready::ping_all(&lab).await;
+    if lab.scenario().time.exact().is_none() {
+        // What comes from outside would make the run another one.
+        announcer.step("first pings");
+        ready::ping_all(&lab).await;
+    }
     lab.enter(Phase::Up);
     Ok(lab)
 }
@@ -109,8 +111,16 @@ async fn set_off(
     lab: &Lab,
     guests: Vec<Prepared>,
 ) -> Result<(), Failure> {
-    for guest in guests {
-        belongings.tasks.spawn(guest.live(lab.journal.clone(), lab.ends.clone()));
+    let exact = lab.scenario().time.exact().is_some();
+    for (guest, id) in guests.into_iter().zip((0..).map(GuestId)) {
+        let (life, plane) =
+            (guest.live(lab.journal.clone(), lab.ends.clone()), lab.datapath.clone());
+        belongings.tasks.spawn(async move {
+            life.await;
+            if exact && let Err(error) = plane.retire(id) {
+                tracing::debug!(%error, "nobody is left to tell that a guest has ended");
+            }
+        });
     }
     if govern::begins_in_windows(&lab.scenario()) {
         return govern::enter(&lab.synchronizer).await;
@@ -119,7 +129,7 @@ async fn set_off(
     started.map_err(|error| Failure::runtime(format!("guests do not start: {error}")))
 }
 
-async fn gather(scenario: &Scenario, announcer: &Announcer) -> Result<Means, Failure> {
+async fn gather(scenario: &mut Scenario, announcer: &Announcer) -> Result<Means, Failure> {
     let parts = Parts::locate();
     let object = parts.path(Part::Programs)?;
     let programs = fs::read(&object)
@@ -132,7 +142,10 @@ async fn gather(scenario: &Scenario, announcer: &Announcer) -> Result<Means, Fai
     let binary = Binary::find().await?;
     let acceleration = Acceleration::choose(&binary, &user).await;
     announcer.note(format!("QEMU {}: {}", binary.version(), acceleration.remark));
-    Ok(Means { binary, user, acceleration, parts, programs })
+    let settled = exactness::settle(scenario, &binary, &user, &acceleration, &parts).await?;
+    settled.into_iter().for_each(|remark| announcer.note(remark));
+    let exactness = Exactness::of(scenario, &parts)?;
+    Ok(Means { binary, user, acceleration, parts, programs, exactness })
 }
 
 type Plane = (datapath::Datapath, mpsc::Receiver<datapath::Event>);
@@ -148,20 +161,29 @@ fn build_network(
     let settings: Vec<TapSettings> = tap_settings(scenario).collect();
     belongings.taps = block_in_place(|| netns.run(|| Tap::create_all(&settings)))?
         .map_err(crate::lab::LabError::from)?;
+    let stamped_by = match means.exactness {
+        Some(_) => StampedBy::Sender,
+        None => StampedBy::Kernel,
+    };
+    let exact = means.exactness.as_ref().map(|exactness| exactness.settings(None)).transpose();
     let owned = belongings.taps.iter().zip(&settings).zip(scenario.owners());
     let ports = owned.map(|((tap, settings), guest)| PortSettings {
         ifindex: tap.index(),
         name: tap.name().to_owned(),
         mtu: settings.mtu,
         guest,
-        stamped_by: StampedBy::Kernel,
+        stamped_by,
     });
     let settings = datapath::Settings {
         ports: ports.collect(),
         plan: scenario.plan(),
         object: means.programs.clone(),
         tolerance: scenario.time.tolerance(),
-        memory: MemoryLimits::default(),
+        memory: match means.exactness {
+            Some(_) => MemoryLimits::for_barriers(belongings.taps.len()),
+            None => MemoryLimits::default(),
+        },
+        exact: exact.map_err(|error| Failure::runtime(format!("no journal: {error}")))?,
     };
     let (plane, events) = block_in_place(|| netns.run(|| datapath::start(settings)))??;
     belongings.datapath = Some(plane.clone());
@@ -212,7 +234,12 @@ async fn start(
         hosts: &scenario.hosts_of(guest),
         images: &Images::open(&guest.boot, &means.parts, &means.user)?,
         taps,
-        exact: None,
+        exact: means
+            .exactness
+            .as_ref()
+            .map(|exactness| exactness.launch(index))
+            .transpose()
+            .map_err(|error| Failure::runtime(format!("no agent for `{}`: {error}", guest.name)))?,
     };
     let running = block_in_place(|| spawn(launch))?;
     let prepared = Prepared::take_over(guest.clone(), running, &directory).await?;

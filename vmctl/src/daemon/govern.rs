@@ -43,7 +43,11 @@ pub fn start(
             tasks.spawn(policy.run());
             handle
         }
-        TimeSettings::Exact(_) => unreachable!("no lab boots in mode exact yet"),
+        TimeSettings::Exact(_) => {
+            let (policy, handle) = synchronizer::Exact::new(fleet, plane);
+            tasks.spawn(policy.run());
+            handle
+        }
     }
 }
 
@@ -68,7 +72,11 @@ pub fn cores() -> u32 {
 
 /// Whether guests are in windows from their first instruction on.
 pub fn begins_in_windows(scenario: &Scenario) -> bool {
-    scenario.time.lockstep().is_some_and(|lockstep| lockstep.start == Start::PowerOn)
+    match &scenario.time {
+        TimeSettings::Realtime { .. } => false,
+        TimeSettings::Lockstep(lockstep) => lockstep.start == Start::PowerOn,
+        TimeSettings::Exact(_) => true,
+    }
 }
 
 /// Takes guests that have booted freely over into windows, if the lab is to run in any.
@@ -87,8 +95,8 @@ pub async fn after_boot(lab: &Lab, announcer: &Announcer) -> Result<(), Failure>
 /// Begins windows.
 ///
 /// # Errors
-/// When guests do not stop.
+/// When guests do not stop, or do not start.
 pub async fn enter(synchronizer: &Synchronizer) -> Result<(), Failure> {
     let entered = synchronizer.enter().await;
-    entered.map_err(|error| Failure::runtime(format!("lockstep does not begin: {error}")))
+    entered.map_err(|error| Failure::runtime(format!("virtual time does not begin: {error}")))
 }

@@ -10,7 +10,7 @@
 //! `vmctl down`.
 //!
 //! * `boot`: the steps up to a lab that answers. `ready`: waiting for guests, first pings.
-//! * `govern`: which policy holds the guests' time.
+//! * `govern`: which policy holds the guests' time. `exactness`: what mode `exact` takes.
 //! * `lab`, `seat`, `events`, `overload`: what is known while it runs. `status`, `pairs`, [`describe`]: told.
 //! * `guest`, `agent`, `line`, `console`, `fleet`: one guest's attendants, and all guests at once.
 //! * `routes`, `exec`, `console_socket`, [`bounded`]: the control API.
@@ -25,6 +25,7 @@ mod console;
 mod console_socket;
 pub mod describe;
 mod events;
+mod exactness;
 mod exec;
 mod failures;
 mod fleet;

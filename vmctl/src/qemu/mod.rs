@@ -5,6 +5,7 @@
 //! the lab's network namespace, behind its own seccomp filter.
 
 mod accel;
+mod agent;
 mod binary;
 mod command;
 mod error;
@@ -17,6 +18,7 @@ mod spawn;
 mod user;
 
 pub use accel::{Accel, Acceleration, NoKvm, probe_kvm};
+pub use agent::probe_agent;
 pub use binary::Binary;
 pub use command::{AgentDescriptors, Descriptors, Machine};
 pub use error::QemuError;

@@ -40,6 +40,11 @@ impl Scenario {
 }
 
 impl Scenario {
+    /// Whether mode `exact` is asked for or left open.
+    pub fn may_be_exact(&self) -> bool {
+        self.time.exact().is_some() || self.choices.is_some_and(|choices| choices.exact.is_some())
+    }
+
     /// The best mode that the file leaves open, and the one where the host does not allow that.
     pub(super) fn left_open(&self) -> Option<(Mode, Mode)> {
         let choices = self.choices?;

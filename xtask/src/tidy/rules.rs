@@ -1,7 +1,9 @@
 //! The rules, one source text at a time. Line by line, without a parser: cheap and good enough.
 
 /// Where `unsafe` may stand, and why there.
-const UNSAFE_PLACES: [&str; 6] = [
+const UNSAFE_PLACES: [&str; 8] = [
+    // QEMU's functions and structures.
+    "agent/src/",
     // The raw reads and writes of the programs, and their entry points' link sections.
     "ebpf/src/access.rs",
     "ebpf/src/main.rs",
@@ -11,6 +13,8 @@ const UNSAFE_PLACES: [&str; 6] = [
     "guest/src/tool/clock/tsc.rs",
     // Rings and memory shared with the kernel.
     "userspace/src/xsk/",
+    // The page that is shared with a guest's QEMU.
+    "userspace/src/exact/page.rs",
     // The ioctls that make a tap.
     "vmctl/src/lab/tap.rs",
 ];

@@ -1,0 +1,115 @@
+//! What a lab in mode `exact` has beside the others: the agent, and what its guests' QEMUs share
+//! with the data plane.
+
+use std::{
+    fs::File,
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use chronotap::{
+    datapath::{self, ExactSettings},
+    exact::{LONGEST, page},
+};
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::{
+    api::failure::Failure,
+    parts::{Part, Parts},
+    qemu::{Acceleration, Binary, ExactLaunch, ExactMachine, RunAs, probe_agent},
+    scenario::{CannotBeExact, Exact, Scenario, Speed},
+};
+
+/// Settles in which mode the lab runs, and returns a line about the choice, if there was one.
+///
+/// # Errors
+/// The file asks for `exact`, and it cannot be.
+pub async fn settle(
+    scenario: &mut Scenario,
+    binary: &Binary,
+    user: &RunAs,
+    acceleration: &Acceleration,
+    parts: &Parts,
+) -> Result<Option<String>, Failure> {
+    let able = match acceleration.accel.can_be_exact() {
+        Ok(()) if scenario.may_be_exact() => try_agent(binary, user, parts).await,
+        able => able,
+    };
+    scenario.settle(able).map_err(|refused| Failure::runtime(refused).remedy(CannotBeExact::REMEDY))
+}
+
+async fn try_agent(binary: &Binary, user: &RunAs, parts: &Parts) -> Result<(), String> {
+    let path = parts.path(Part::Agent).map_err(|missing| missing.to_string())?;
+    let library = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    probe_agent(binary, user, library).await
+}
+
+/// A lab's share in the mode.
+#[derive(Debug)]
+pub struct Exactness {
+    exact: Exact,
+    seed: u64,
+    library: PathBuf,
+    pages: Vec<Arc<OwnedFd>>,
+    bell: Arc<OwnedFd>,
+}
+
+impl Exactness {
+    /// What the lab needs; `None` if it is in another mode.
+    ///
+    /// # Errors
+    /// The agent is missing, or the kernel gives no memory.
+    pub fn of(scenario: &Scenario, parts: &Parts) -> Result<Option<Self>, Failure> {
+        let Some(exact) = scenario.time.exact().copied() else { return Ok(None) };
+        let library = parts.path(Part::Agent)?;
+        let failed = |error: io::Error| Failure::runtime(format!("no shared memory: {error}"));
+        let pages = scenario.guests.iter().map(|_| Ok(Arc::new(page::create(grain(exact))?)));
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        Ok(Some(Self {
+            exact,
+            seed: scenario.seed,
+            library,
+            pages: pages.collect::<io::Result<_>>().map_err(failed)?,
+            bell: Arc::new(bell.map_err(|errno| failed(errno.into()))?),
+        }))
+    }
+
+    /// The data plane's side. Delivered frames are written to `journal`, if there is one.
+    ///
+    /// # Errors
+    /// The journal cannot be made.
+    pub fn settings(&self, journal: Option<&Path>) -> io::Result<ExactSettings> {
+        Ok(ExactSettings {
+            pages: self.pages.clone(),
+            bell: Arc::clone(&self.bell),
+            longest: self.exact.quantum.unwrap_or(LONGEST),
+            grain: Duration::from_nanos(grain(self.exact).into()),
+            speed: match self.exact.speed {
+                Speed::Max => datapath::Speed::Max,
+                Speed::Wall => datapath::Speed::Real,
+            },
+            journal: journal.map(File::create).transpose()?,
+        })
+    }
+
+    /// QEMU's side, for the guest with this index.
+    ///
+    /// # Errors
+    /// No more descriptors, or the agent cannot be read.
+    pub fn launch(&self, guest: usize) -> io::Result<ExactLaunch> {
+        Ok(ExactLaunch {
+            machine: ExactMachine::new(self.exact.shift, self.seed, guest),
+            library: File::open(&self.library)?.into(),
+            page: self.pages[guest].try_clone()?,
+            bell: self.bell.try_clone()?,
+        })
+    }
+}
+
+/// Virtual nanoseconds that an instruction takes.
+fn grain(exact: Exact) -> u32 {
+    1 << exact.shift.get()
+}
