@@ -24,7 +24,11 @@ use super::{
     guest::Prepared,
     lab::{Lab, Phase},
     leash::Announcer,
-    overload, ready, routes, status,
+    overload,
+    perturbed::Perturbed,
+    ready, routes,
+    seat::Terms,
+    status,
 };
 use crate::{
     api::{self, failure::Failure},
@@ -46,6 +50,7 @@ struct Means {
     acceleration: Acceleration,
     parts: Parts,
     programs: Vec<u8>,
+    perturbed: Perturbed,
 }
 
 /// Builds the lab and waits for its guests. `ends` takes the reason for which it is to end again.
@@ -76,6 +81,7 @@ pub async fn boot(
         journal: Arc::new(Journal::new(since)),
         first_pings: OnceLock::new(),
         names: Arc::new(names(&scenario)),
+        perturbed: means.perturbed.clone(),
         datapath: plane,
         synchronizer,
         fleet,
@@ -127,7 +133,7 @@ async fn gather(scenario: &Scenario, announcer: &Announcer) -> Result<Means, Fai
     let binary = Binary::find().await?;
     let acceleration = Acceleration::choose(&binary, &user).await;
     announcer.note(format!("QEMU {}: {}", binary.version(), acceleration.remark));
-    Ok(Means { binary, user, acceleration, parts, programs })
+    Ok(Means { binary, user, acceleration, parts, programs, perturbed: Perturbed::default() })
 }
 
 type Plane = (datapath::Datapath, mpsc::Receiver<datapath::Event>);
@@ -208,7 +214,8 @@ async fn start(
         taps,
     };
     let running = block_in_place(|| spawn(launch))?;
-    let prepared = Prepared::take_over(guest.clone(), running, &directory).await?;
+    let terms = Terms { perturbed: means.perturbed.clone(), ..Terms::default() };
+    let prepared = Prepared::take_over(guest.clone(), running, &directory, terms).await?;
     prioritize(scenario, &prepared);
     Ok(prepared)
 }
