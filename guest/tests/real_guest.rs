@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use chronotap_guest::host::{Closed, Session};
+use chronotap_guest::host::{Carrier, Closed, Session};
+use chronotap_guest::schedule::{self, Origin, Ran, Schedule, Scheduled};
 use chronotap_guest::{Outcome, PORT_NAME, Request};
 use tokio::net::UnixStream;
+use tokio::sync::mpsc;
 
 const LIMIT: usize = 64 * 1024 * 1024;
 
@@ -33,6 +35,17 @@ fn part(name: &str) -> PathBuf {
 impl Guest {
     /// Starts a guest; `nics` is a line of settings and the QEMU netdev for each.
     fn start(folder: &Path, name: &str, memory: u32, nics: &[(&str, String)]) -> Self {
+        Self::start_with(folder, name, memory, nics, &[])
+    }
+
+    /// The same with more arguments for QEMU.
+    fn start_with(
+        folder: &Path,
+        name: &str,
+        memory: u32,
+        nics: &[(&str, String)],
+        more: &[&str],
+    ) -> Self {
         let folder = folder.join(name);
         fs::create_dir_all(&folder).unwrap();
         let lines: String = nics.iter().map(|(line, _)| format!("{line}\n")).collect();
@@ -49,7 +62,7 @@ impl Guest {
         let socket = folder.join("exec.sock");
         command.arg("-chardev");
         command.arg(format!("socket,id=exec,path={},server=on,wait=off", socket.display()));
-        command.args(["-device", "virtio-serial-pci,max_ports=2"]);
+        command.args(["-device", "virtio-serial-pci,max_ports=2,ioeventfd=off"]);
         command.arg("-device").arg(format!("virtserialport,chardev=exec,name={PORT_NAME}"));
         command.arg("-serial").arg(format!("file:{}", folder.join("console.log").display()));
         let settings = [("hostname", name), ("network", lines.as_str()), ("hosts", hosts)];
@@ -65,21 +78,23 @@ impl Guest {
             command.arg("-device");
             command.arg(format!("virtio-net-pci,netdev=n{number},mac={mac},romfile="));
         }
-        let qemu = command.spawn().expect("QEMU starts; `cargo xtask setup` installs it");
+        let qemu =
+            command.args(more).spawn().expect("QEMU starts; `cargo xtask setup` installs it");
         Self { qemu, folder }
     }
 
-    async fn connect(&self) -> Session {
+    async fn line(&self) -> UnixStream {
         let socket = self.folder.join("exec.sock");
-        let attempt = async {
-            let stream = loop {
-                match UnixStream::connect(&socket).await {
-                    Ok(stream) => break stream,
-                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-                }
-            };
-            Session::connect(stream).await.unwrap()
-        };
+        loop {
+            match UnixStream::connect(&socket).await {
+                Ok(stream) => break stream,
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+
+    async fn connect(&self) -> Session {
+        let attempt = async { Session::connect(self.line().await).await.unwrap() };
         match tokio::time::timeout(PATIENCE, attempt).await {
             Ok(session) => session,
             Err(_) => panic!("no answer; the console says:\n{}", self.console()),
@@ -180,4 +195,58 @@ async fn hosts_come_and_go_and_the_guest_reboots() {
     drop(session);
     let session = guest.connect().await;
     assert_eq!(shell(&session, "hostname").await, "solo\n");
+}
+
+/// What a guest whose time is its count of instructions tells of its schedule, to a host that sends
+/// nothing.
+async fn repeat(folder: &Path, name: &str, schedule: &Schedule) -> Vec<Ran> {
+    // QEMU's own syntax wants commas doubled.
+    let json = schedule.to_json().replace(',', ",,");
+    let setting = format!("name={},string={json}", schedule::KEY);
+    let exact = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2025-01-01"];
+    let more = [&exact[..], &["-cpu", "max,rdrand=off,rdseed=off", "-fw_cfg", &setting]].concat();
+    let guest = Guest::start_with(folder, name, 96, &[], &more);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let carrier = Carrier::new(guest.line().await, move |ran| tell.send(ran).unwrap());
+    let mut all = Vec::new();
+    let attempt = async {
+        while all.len() < schedule.runs.len() {
+            tokio::select! {
+                announced = carrier.announced() => announced.unwrap(),
+                Some(ran) = told.recv() => all.push(ran),
+            }
+        }
+    };
+    let heard = tokio::time::timeout(PATIENCE, attempt).await;
+    assert!(heard.is_ok(), "{all:?}; the console says:\n{}", guest.console());
+    all
+}
+
+#[tokio::test]
+#[ignore = "needs QEMU and the guest image; run `cargo xtask test qemu`"]
+async fn scheduled_commands_repeat_to_the_nanosecond() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |at_ns, script: &str| Scheduled {
+        at_ns,
+        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+    };
+    let second = 1_000_000_000;
+    let runs = vec![
+        run(4 * second, "cat /proc/uptime; echo loud >&2; exit 3"),
+        run(3 * second, "sleep 2; yes | head -c 100000"),
+        run(1, "cat /proc/sys/kernel/random/uuid"),
+    ];
+    let schedule = Schedule { origin: Origin::Tsc, runs };
+    let first = repeat(folder.path(), "first", &schedule).await;
+    for ran in &first {
+        println!("{}: {} to {} ns, {:?}", ran.number, ran.start_ns, ran.end_ns, ran.outcome);
+        let late = ran.start_ns - schedule.runs[ran.number as usize].at_ns;
+        assert!(ran.number == 2 || late < 1_000_000, "{late} ns late");
+    }
+    assert_eq!(first.iter().map(|ran| ran.number).collect::<Vec<_>>(), [2, 0, 1]);
+    assert_eq!(first[1].outcome, Outcome::Exited(3));
+    assert!(first[2].end_ns > 5 * second && first[2].stdout.truncated);
+    // Under the same name: it is part of what the guest is told.
+    let again = repeat(&folder.path().join("again"), "first", &schedule).await;
+    assert!(again == first, "the second run was another one: {again:?}");
 }

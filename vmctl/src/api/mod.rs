@@ -13,6 +13,7 @@
 //! | `POST /v1/pause`, `POST /v1/resume` | | [`Barrier`](status::Barrier) |
 //! | `POST /v1/advance` | [`Advance`](time::Advance) | [`Advanced`](time::Advanced), when the time has passed |
 //! | `GET /v1/clock` | | [`Clock`](time::Clock) |
+//! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
 //! | `GET /v1/guests/NODE/exec` | WebSocket | [`channel`] |
 //! | `GET /v1/guests/NODE/console` | WebSocket | [`channel`] |
@@ -20,9 +21,11 @@
 //! A request that fails is answered with a [`Failure`](failure::Failure).
 
 pub mod channel;
+pub mod exact;
 pub mod failure;
 pub mod link;
 pub mod progress;
+pub mod runs;
 pub mod status;
 pub mod time;
 

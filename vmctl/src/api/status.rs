@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::exact::Exact;
 use super::time::Windows;
 
 /// What a lab is; constant while it lives. Answer of `GET /v1/lab`.
@@ -67,6 +68,9 @@ pub struct Status {
     /// What windows were like; absent where, or while, the lab does not run in windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<Windows>,
+    /// What tells this run from another; absent in other modes than `exact`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<Exact>,
     /// How late frames were released.
     pub lateness: Lateness,
     /// Frames between their sender and their receiver now.

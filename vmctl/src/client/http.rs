@@ -14,8 +14,9 @@ use crate::api::failure::{Failure, chain};
 /// of its own that is shorter than this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// The largest answer that is read, in bytes; the status of 64 guests is about 200 KiB.
-const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
+/// The largest answer that is read, in bytes. The status of 64 guests is about 200 KiB; a scheduled
+/// command that wrote all that is kept makes 128 KiB, or six times that if nothing is printable.
+const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 
 /// Sends a request and returns the body of a successful answer; an answer that is none of ours or
 /// says no becomes a [`Failure`], and so does silence.

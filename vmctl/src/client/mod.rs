@@ -12,6 +12,7 @@ pub use socket::{Channels, FromGuest, ToGuest};
 use crate::api::{
     failure::{Failure, chain},
     link::LinkChange,
+    runs::Runs,
     status::{Barrier, Lab, Link, Status},
     time::{Advance, Advanced, Clock},
 };
@@ -83,6 +84,11 @@ impl Client {
     /// What the lab's clocks show.
     pub async fn clock(&self) -> Result<Clock, Failure> {
         self.get("/v1/clock").await
+    }
+
+    /// What became of the commands that guests run by themselves.
+    pub async fn runs(&self) -> Result<Runs, Failure> {
+        self.get("/v1/runs").await
     }
 
     /// Asks the daemon to take the lab down; returns at once.

@@ -14,6 +14,7 @@ use chronotap::{
     sim::GuestId,
     synchronizer::Guests as _,
 };
+use chronotap_guest::schedule::Origin;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::{net::UnixListener, sync::mpsc, task::block_in_place};
 
@@ -27,7 +28,11 @@ use super::{
     guest::Prepared,
     lab::{Lab, Phase},
     leash::Announcer,
-    overload, ready, routes, status,
+    overload,
+    perturbed::Perturbed,
+    ready, routes,
+    seat::Terms,
+    status,
 };
 use crate::{
     api::{self, failure::Failure},
@@ -50,6 +55,7 @@ struct Means {
     parts: Parts,
     programs: Vec<u8>,
     exactness: Option<Exactness>,
+    perturbed: Perturbed,
 }
 
 /// Builds the lab and waits for its guests. `ends` takes the reason for which it is to end again.
@@ -80,6 +86,7 @@ pub async fn boot(
         journal: Arc::new(Journal::new(since)),
         first_pings: OnceLock::new(),
         names: Arc::new(names(&scenario)),
+        perturbed: means.perturbed.clone(),
         datapath: plane,
         synchronizer,
         fleet,
@@ -145,7 +152,8 @@ async fn gather(scenario: &mut Scenario, announcer: &Announcer) -> Result<Means,
     let settled = exactness::settle(scenario, &binary, &user, &acceleration, &parts).await?;
     settled.into_iter().for_each(|remark| announcer.note(remark));
     let exactness = Exactness::of(scenario, &parts)?;
-    Ok(Means { binary, user, acceleration, parts, programs, exactness })
+    let perturbed = Perturbed::default();
+    Ok(Means { binary, user, acceleration, parts, programs, exactness, perturbed })
 }
 
 type Plane = (datapath::Datapath, mpsc::Receiver<datapath::Event>);
@@ -242,7 +250,11 @@ async fn start(
             .map_err(|error| Failure::runtime(format!("no agent for `{}`: {error}", guest.name)))?,
     };
     let running = block_in_place(|| spawn(launch))?;
-    let prepared = Prepared::take_over(guest.clone(), running, &directory).await?;
+    let quiet = means.exactness.is_some();
+    let origin = if quiet { Origin::Tsc } else { Origin::Boot };
+    let planned = guest.schedule(origin).map_or_else(Vec::new, |schedule| schedule.runs);
+    let terms = Terms { quiet, planned, perturbed: means.perturbed.clone() };
+    let prepared = Prepared::take_over(guest.clone(), running, &directory, terms).await?;
     prioritize(scenario, &prepared);
     Ok(prepared)
 }

@@ -9,6 +9,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -17,6 +18,8 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     sync::{broadcast, mpsc},
 };
+
+use xxhash_rust::xxh3::Xxh3;
 
 use super::capped_log::CappedLog;
 
@@ -34,15 +37,16 @@ const RECENT: usize = 4096;
 const TYPED: usize = 16;
 
 /// A guest's console. Cheap to clone; ends when the guest does.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Console {
     shared: Arc<Mutex<Shared>>,
     typed: mpsc::Sender<Bytes>,
 }
 
-#[derive(Debug)]
 struct Shared {
     recent: VecDeque<u8>,
+    /// Of all that the guest has written, with XXH3.
+    digest: Xxh3,
     /// `None` once the guest is gone.
     live: Option<broadcast::Sender<Bytes>>,
 }
@@ -58,6 +62,12 @@ pub struct Attached {
     pub typed: mpsc::Sender<Bytes>,
 }
 
+impl fmt::Debug for Console {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Console").finish_non_exhaustive()
+    }
+}
+
 impl Console {
     /// Starts to pump between the guest's end and this console; ends with `guest`'s end of stream.
     pub fn start<S>(guest: S, log: CappedLog) -> Self
@@ -67,7 +77,8 @@ impl Console {
         let (live, _) = broadcast::channel(BEHIND);
         let (typed, typed_here) = mpsc::channel(TYPED);
         let recent = VecDeque::with_capacity(RECENT);
-        let shared = Arc::new(Mutex::new(Shared { recent, live: Some(live) }));
+        let shared = Shared { recent, digest: Xxh3::new(), live: Some(live) };
+        let shared = Arc::new(Mutex::new(shared));
         let console = Self { shared, typed };
         let (from_guest, to_guest) = tokio::io::split(guest);
         tokio::spawn(console.clone().pump_output(from_guest, log));
@@ -81,6 +92,11 @@ impl Console {
         let live = shared.live.as_ref()?.subscribe();
         let recent = shared.recent.iter().copied().collect();
         Some(Attached { recent, live, typed: self.typed.clone() })
+    }
+
+    /// What tells one run's output from another's: the hash of all of it.
+    pub fn digest(&self) -> u128 {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).digest.digest128()
     }
 
     async fn pump_output(self, mut guest: impl AsyncRead + Unpin, mut log: CappedLog) {
@@ -105,6 +121,7 @@ impl Console {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let surplus = (shared.recent.len() + chunk.len()).saturating_sub(RECENT);
         let surplus = surplus.min(shared.recent.len());
+        shared.digest.update(chunk);
         shared.recent.drain(..surplus);
         shared.recent.extend(chunk);
         if let Some(live) = &shared.live {

@@ -1,5 +1,7 @@
 //! Between a console WebSocket and a guest's [`Console`].
 
+use std::sync::Arc;
+
 use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
 use futures_util::{
@@ -8,19 +10,19 @@ use futures_util::{
 };
 use tokio::sync::{broadcast, broadcast::error::RecvError, mpsc};
 
-use super::console::Attached;
+use super::{console::Attached, seat::Seat};
 use crate::api::channel::Channel;
 
 type ToClient = SplitSink<WebSocket, Message>;
 type FromClient = SplitStream<WebSocket>;
 
 /// Serves one console socket until the client or the guest is gone.
-pub async fn serve(socket: WebSocket, attached: Attached) {
+pub async fn serve(socket: WebSocket, attached: Attached, seat: Arc<Seat>) {
     let Attached { recent, live, typed } = attached;
     let (mut to_client, from_client) = socket.split();
     tokio::select! {
         () = show(&mut to_client, recent, live) => {}
-        () = type_in(from_client, typed) => {}
+        () = type_in(from_client, typed, &seat) => {}
     }
     // A client that is gone needs no goodbye.
     drop(to_client.close().await);
@@ -43,12 +45,12 @@ async fn show(to_client: &mut ToClient, recent: Bytes, mut live: broadcast::Rece
     }
 }
 
-async fn type_in(mut from_client: FromClient, typed: mpsc::Sender<Bytes>) {
+async fn type_in(mut from_client: FromClient, typed: mpsc::Sender<Bytes>, seat: &Seat) {
     while let Some(Ok(message)) = from_client.next().await {
         let Message::Binary(message) = message else { continue };
-        if let Some((Channel::Stdin, bytes)) = Channel::parse(message)
-            && typed.send(bytes).await.is_err()
-        {
+        let Some((Channel::Stdin, bytes)) = Channel::parse(message) else { continue };
+        seat.perturb("console input to");
+        if typed.send(bytes).await.is_err() {
             return;
         }
     }

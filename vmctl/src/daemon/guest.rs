@@ -8,7 +8,13 @@ use tokio::{
     sync::{broadcast::error::RecvError, mpsc},
 };
 
-use super::{agent, capped_log::CappedLog, console::Console, events::Journal, seat::Seat};
+use super::{
+    agent,
+    capped_log::CappedLog,
+    console::Console,
+    events::Journal,
+    seat::{Seat, Terms},
+};
 use crate::{
     api::{failure::Failure, status::GuestState},
     lab::LiveProcess,
@@ -45,6 +51,7 @@ impl Prepared {
         guest: Guest,
         mut running: Running,
         directory: &Path,
+        terms: Terms,
     ) -> Result<Self, Failure> {
         let qmp = match connect(&mut running).await {
             Ok(qmp) => qmp,
@@ -57,7 +64,7 @@ impl Prepared {
         })?;
         let console = Console::start(console, console_log);
         let hold = hold(guest.name.as_str(), &process)?;
-        let seat = Arc::new(Seat::new(guest, hold, console));
+        let seat = Arc::new(Seat::new(guest, hold, console, terms));
         Ok(Self { seat, qmp, process, agent: exec, log })
     }
 
@@ -170,6 +177,7 @@ fn reboot(seat: &Seat, journal: &Journal) {
     seat.update(|life| {
         life.reboots += 1;
         life.state = after_reboot(life.state);
+        life.wanted = false;
         if let Some(session) = life.session.take() {
             session.close();
         }

@@ -15,7 +15,7 @@ use chronotap::{
 };
 use tokio::sync::mpsc;
 
-use super::{events::Journal, fleet::Fleet, seat::Seat};
+use super::{events::Journal, fleet::Fleet, perturbed::Perturbed, seat::Seat};
 use crate::{
     api::{
         self,
@@ -38,6 +38,8 @@ pub struct Lab {
     pub first_pings: OnceLock<Vec<FirstPing>>,
     /// What metrics belong to.
     pub names: Arc<Names>,
+    /// What the host did to its guests.
+    pub perturbed: Perturbed,
     pub(super) datapath: Datapath,
     pub(super) synchronizer: Synchronizer,
     pub(super) fleet: Fleet,
@@ -105,6 +107,14 @@ impl Lab {
             Failure::not_found(format!("no guest `{name}` in lab `{}`", self.about.name))
                 .remedy(format!("guests are {}", names.join(", ")))
         })
+    }
+
+    /// What became of the commands that its guests run by themselves.
+    pub fn runs(&self) -> api::runs::Runs {
+        let all = self.seats.iter().flat_map(|seat| seat.runs.describe(seat.name()));
+        let runs: Vec<_> = all.collect();
+        let missing = runs.iter().filter(|run| run.ended.is_none()).count();
+        api::runs::Runs { runs, missing, perturbed: self.perturbed.first().map(str::to_owned) }
     }
 
     /// All counts of the data plane, and the host time since virtual time began.

@@ -12,7 +12,8 @@
 //! * `boot`: the steps up to a lab that answers. `ready`: waiting for guests, first pings.
 //! * `govern`: which policy holds the guests' time. `exactness`: what mode `exact` takes.
 //! * `lab`, `seat`, `events`, `overload`: what is known while it runs. `status`, `pairs`, [`describe`]: told.
-//! * `guest`, `agent`, `line`, `console`, `fleet`: one guest's attendants, and all guests at once.
+//! * `guest`, `agent`, `console`, `fleet`: one guest's attendants, and all guests at once.
+//! * `runs`, `perturbed`: what guests did by themselves, and what the host did to them.
 //! * `routes`, `exec`, `console_socket`, [`bounded`]: the control API.
 //! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
 
@@ -33,11 +34,12 @@ mod govern;
 mod guest;
 mod lab;
 mod leash;
-mod line;
 mod overload;
 mod pairs;
+mod perturbed;
 mod ready;
 mod routes;
+mod runs;
 mod seat;
 pub mod signals;
 mod status;

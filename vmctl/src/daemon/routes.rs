@@ -62,6 +62,7 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/resume", post(async |State(lab): Shared| answer(lab.resume().await)))
         .route("/v1/advance", post(advance))
         .route("/v1/clock", get(clock))
+        .route("/v1/runs", get(async |State(lab): Shared| Json(lab.runs())))
         .route("/v1/shutdown", post(shutdown))
         .route("/v1/guests/{node}/exec", get(open_exec))
         .route("/v1/guests/{node}/console", get(open_console))
@@ -112,7 +113,7 @@ async fn open_exec(
     Path(node): Path<String>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
-    let session = lab.seat(&node)?.session()?;
+    let session = lab.seat(&node)?.session().await?;
     Ok(socket(upgrade)?.on_upgrade(|socket| exec::serve(socket, session, node)))
 }
 
@@ -121,11 +122,12 @@ async fn open_console(
     Path(node): Path<String>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
-    let attached = lab.seat(&node)?.console.attach().ok_or_else(|| {
+    let seat = lab.seat(&node)?.clone();
+    let attached = seat.console.attach().ok_or_else(|| {
         Failure::runtime(format!("guest `{node}` has ended"))
             .remedy("its console.log is in the lab's state directory")
     })?;
-    Ok(socket(upgrade)?.on_upgrade(|socket| console_socket::serve(socket, attached)))
+    Ok(socket(upgrade)?.on_upgrade(|socket| console_socket::serve(socket, attached, seat)))
 }
 
 fn socket(

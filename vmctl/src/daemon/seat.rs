@@ -8,14 +8,16 @@
 //!     └────────▶ Running ─────┤ (no agent is expected: counts as up)
 //!                             └── QEMU ends ──▶ Dead
 //! ```
+//!
+//! An agent answers by beginning a session; in a quiet lab, by saying that it is there.
 
 use std::{sync::OnceLock, time::Duration};
 
-use chronotap_guest::host::Session;
+use chronotap_guest::{host::Session, schedule::Scheduled};
 use rustix::process::Signal;
 use tokio::sync::watch;
 
-use super::{console::Console, describe};
+use super::{console::Console, describe, perturbed::Perturbed, runs::Runs};
 use crate::{
     api::{
         failure::Failure,
@@ -24,6 +26,21 @@ use crate::{
     lab::LiveProcess,
     scenario,
 };
+
+/// How long an agent may take to begin a session that somebody wants. It takes milliseconds of the
+/// guest's time, which may pass slowly, or not at all.
+const SESSION_WITHIN: Duration = Duration::from_secs(20);
+
+/// How a guest is attended to.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// Whether nothing is sent to the guest unless somebody asks for it.
+    pub quiet: bool,
+    /// The commands that it runs by itself.
+    pub planned: Vec<Scheduled>,
+    /// What the host did to any guest of the lab.
+    pub perturbed: Perturbed,
+}
 
 /// A guest in a running lab.
 #[derive(Debug)]
@@ -34,6 +51,10 @@ pub struct Seat {
     pub pid: u32,
     /// Its serial console.
     pub console: Console,
+    /// Its scheduled commands.
+    pub runs: Runs,
+    quiet: bool,
+    perturbed: Perturbed,
     life: watch::Sender<Life>,
     /// Its QEMU, whoever waits for its end.
     hold: LiveProcess,
@@ -48,21 +69,35 @@ pub struct Life {
     pub state: GuestState,
     /// Its agent, while it answers.
     pub session: Option<Session>,
+    /// Whether somebody waits for a session.
+    pub wanted: bool,
     /// How often it has rebooted.
     pub reboots: u64,
 }
 
 impl Seat {
     /// The seat of a guest whose QEMU has just started.
-    pub fn new(guest: scenario::Guest, hold: LiveProcess, console: Console) -> Self {
-        let life = Life { state: GuestState::Booting, session: None, reboots: 0 };
+    pub fn new(guest: scenario::Guest, hold: LiveProcess, console: Console, terms: Terms) -> Self {
+        let life = Life { state: GuestState::Booting, session: None, wanted: false, reboots: 0 };
         let (pid, life, sentence) = (hold.id().pid, watch::Sender::new(life), OnceLock::new());
-        Self { guest, pid, console, life, hold, sentence }
+        let Terms { quiet, planned, perturbed } = terms;
+        let runs = Runs::new(planned);
+        Self { guest, pid, console, runs, quiet, perturbed, life, hold, sentence }
     }
 
     /// The guest's name.
     pub fn name(&self) -> &str {
         self.guest.name.as_str()
+    }
+
+    /// Whether nothing is sent to it unless somebody asks for it.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Writes down that the host does something to it: `exec in`, `console input to`.
+    pub fn perturb(&self, what: &str) {
+        self.perturbed.record(|| format!("{what} guest {}", self.name()));
     }
 
     /// Its life as of now.
@@ -114,21 +149,54 @@ impl Seat {
         tokio::time::timeout(limit, end).await.is_ok_and(|end| end.is_ok())
     }
 
-    /// Its agent.
+    /// Resolves when somebody wants a session.
+    pub async fn wanted(&self) {
+        let mut life = self.watch();
+        // It cannot fail: the sender is ours.
+        drop(life.wait_for(|life| life.wanted).await);
+    }
+
+    /// Its agent, for somebody who wants a command run. Opens a session if there is none.
     ///
     /// # Errors
-    /// When it does not answer now, with the reason.
-    pub fn session(&self) -> Result<Session, Failure> {
+    /// When it does not answer now, with the reason; when it begins no session in 20 s.
+    pub async fn session(&self) -> Result<Session, Failure> {
         let life = self.life();
+        if life.session.is_none() && life.state != GuestState::Ready {
+            return Err(self.no_agent(life.state));
+        }
+        self.perturb("exec in");
+        match life.session {
+            Some(session) => Ok(session),
+            None => self.open_session().await,
+        }
+    }
+
+    async fn open_session(&self) -> Result<Session, Failure> {
+        let mut life = self.watch();
+        self.update(|life| life.wanted = true);
+        let settled =
+            life.wait_for(|life| life.session.is_some() || life.state != GuestState::Ready);
+        let Ok(Ok(life)) = tokio::time::timeout(SESSION_WITHIN, settled).await else {
+            return Err(Failure::timeout(format!(
+                "guest `{}` did not answer in 20 s",
+                self.name()
+            ))
+            .remedy("its time has to pass for that; `vmctl status` says whether it does"));
+        };
+        life.session.clone().ok_or_else(|| self.no_agent(life.state))
+    }
+
+    fn no_agent(&self, state: GuestState) -> Failure {
         let name = self.name();
-        life.session.ok_or_else(|| match life.state {
+        match state {
             GuestState::Dead => Failure::runtime(format!("guest `{name}` has ended"))
                 .remedy("`vmctl status` says when; `vmctl down` and `vmctl up` start it again"),
             GuestState::Running => Failure::runtime(format!("guest `{name}` has no agent"))
                 .remedy(format!("use `vmctl console {name}`")),
             _ => Failure::runtime(format!("guest `{name}` does not answer yet"))
                 .remedy(format!("see what it does with `vmctl console {name}`")),
-        })
+        }
     }
 
     /// The guest for `status`, in a lab that is `paused` or not. That a guest stands still between
@@ -146,5 +214,41 @@ impl Seat {
             memory_bytes: self.guest.memory,
             reboots: life.reboots,
         }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::{process::Stdio, sync::Arc};
+
+    use tokio::process::{Child, Command};
+
+    use super::*;
+    use crate::{
+        daemon::capped_log::CappedLog,
+        lab::ProcessId,
+        scenario::{Boot, NodeName, OnExit},
+    };
+
+    /// The seat of a guest `bob` whose QEMU is a process that would not end by itself.
+    pub fn sleeper(terms: Terms) -> (Arc<Seat>, Child) {
+        let mut command = Command::new("sleep");
+        let child = command.arg("600").stdin(Stdio::null()).kill_on_drop(true).spawn();
+        let child = child.expect("sleep(1)");
+        let id = ProcessId::of(child.id().expect("not reaped")).expect("/proc").expect("it lives");
+        let hold = id.open().expect("pidfd").expect("it lives");
+        let root = tempfile::tempdir().expect("temporary directory");
+        let log = CappedLog::open(root.path().join("console.log"), 1 << 20).expect("a log");
+        let console = Console::start(tokio::io::empty(), log);
+        let guest = scenario::Guest {
+            name: NodeName::new("bob").expect("a name"),
+            boot: Boot::BuiltIn,
+            memory: 128 << 20,
+            vcpus: 1,
+            on_exit: OnExit::Continue,
+            nics: Vec::new(),
+            runs: Vec::new(),
+        };
+        (Arc::new(Seat::new(guest, hold, console, terms)), child)
     }
 }

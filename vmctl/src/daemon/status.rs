@@ -3,9 +3,10 @@
 mod pace;
 pub mod time;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chronotap::{
+    exact::ExactObservation,
     histogram::Histogram,
     observation::{DirectionObservation, Observation},
     sim::{Drops, Endpoint, VirtualInstant},
@@ -16,9 +17,11 @@ use super::{
     describe::{self, nanos},
     lab::Lab,
     pairs,
+    seat::Seat,
 };
 use crate::{
     api::{
+        exact::{ConsoleDigest, Exact},
         failure::{Failure, chain},
         status::{Lateness, Link, Status, Time, Way},
         time::Spans,
@@ -47,6 +50,7 @@ pub async fn status(lab: &Lab) -> Result<Status, Failure> {
             overload_pauses: tally.overload_pauses,
         },
         windows: windows.as_ref().map(time::windows),
+        exact: observation.exact.as_ref().map(|exact| exactly(lab, exact)),
         lateness: lateness(&observation.lateness),
         in_flight: observation.in_flight,
         foreign: kernel.iter().map(|port| port.foreign).sum(),
@@ -56,6 +60,28 @@ pub async fn status(lab: &Lab) -> Result<Status, Failure> {
         first_pings: lab.first_pings.get().cloned().unwrap_or_default(),
         events: lab.journal.recent(),
     })
+}
+
+/// What tells this run from another.
+fn exactly(lab: &Lab, observed: &ExactObservation) -> Exact {
+    let ExactObservation { digest, frames, windows, runs, ref doubt } = *observed;
+    let console = |seat: &Arc<Seat>| ConsoleDigest {
+        guest: seat.name().to_owned(),
+        digest: hexadecimal(seat.console.digest()),
+    };
+    Exact {
+        digest: doubt.is_none().then(|| hexadecimal(digest)),
+        frames,
+        windows,
+        runs,
+        doubt: doubt.clone(),
+        perturbed: lab.perturbed.first().map(str::to_owned),
+        consoles: lab.seats.iter().map(console).collect(),
+    }
+}
+
+fn hexadecimal(digest: u128) -> String {
+    format!("{digest:032x}")
 }
 
 /// Every link with what it did.

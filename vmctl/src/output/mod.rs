@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod doctor;
+pub mod exact;
 pub mod labs;
 pub mod links;
 pub mod progress;

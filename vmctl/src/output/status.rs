@@ -1,6 +1,7 @@
 //! `vmctl status` and what `vmctl up` ends with.
 
 use super::{
+    exact,
     labs::or_dash,
     links,
     table::{table, text},
@@ -93,8 +94,11 @@ fn addresses(guest: &Guest) -> String {
 
 /// How far the lab was from what was asked.
 fn punctuality(status: &Status) -> String {
-    let windows = status.windows.as_ref().map(time::windows);
-    windows.into_iter().chain([lateness(&status.lateness)]).collect::<Vec<_>>().join("\n")
+    match (&status.exact, &status.windows) {
+        (Some(exact), _) => exact::run(exact, &status.time),
+        (None, Some(windows)) => time::windows(windows) + "\n" + &lateness(&status.lateness),
+        (None, None) => lateness(&status.lateness),
+    }
 }
 
 fn lateness(lateness: &Lateness) -> String {

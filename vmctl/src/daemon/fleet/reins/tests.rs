@@ -1,6 +1,6 @@
 //! The reins on a process that is no QEMU, whose monitor is played by the test.
 
-use std::{collections::VecDeque, os::unix::process::ExitStatusExt as _, process::Stdio};
+use std::{collections::VecDeque, os::unix::process::ExitStatusExt as _};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
         UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
-    process::{Child, Command},
+    process::Child,
     time::timeout,
 };
 
@@ -17,10 +17,9 @@ use chronotap::{datapath::host_now, synchronizer::ClockSource};
 
 use super::*;
 use crate::{
-    daemon::{capped_log::CappedLog, console::Console},
+    daemon::seat::{Terms, tests::sleeper},
     lab::ProcessId,
     qmp::Limits,
-    scenario::{self, Boot, NodeName, OnExit},
 };
 
 const BOB: GuestId = GuestId(0);
@@ -129,25 +128,9 @@ async fn assert_condemned(fleet: &Fleet, seat: &Seat, mut victim: Child, words: 
 
 /// The seat of a process that would not end by itself, and is said to be dead when it has.
 fn seat() -> (Arc<Seat>, Child) {
-    let mut command = Command::new("sleep");
-    let victim = command.arg("600").stdin(Stdio::null()).kill_on_drop(true).spawn();
-    let victim = victim.expect("sleep(1)");
-    let id = ProcessId::of(victim.id().expect("not reaped")).expect("/proc").expect("it lives");
-    let hold = || id.open().expect("pidfd").expect("it lives");
-    let root = tempfile::tempdir().expect("temporary directory");
-    let log = CappedLog::open(root.path().join("console.log"), 1 << 20).expect("a log");
-    let console = Console::start(tokio::io::empty(), log);
-    let guest = scenario::Guest {
-        name: NodeName::new("bob").expect("a name"),
-        boot: Boot::BuiltIn,
-        memory: 128 << 20,
-        vcpus: 1,
-        on_exit: OnExit::Continue,
-        nics: Vec::new(),
-        runs: Vec::new(),
-    };
-    let seat = Arc::new(Seat::new(guest, hold(), console));
-    let (mourned, process) = (seat.clone(), hold());
+    let (seat, victim) = sleeper(Terms::default());
+    let id = ProcessId::of(seat.pid).expect("/proc").expect("it lives");
+    let (mourned, process) = (seat.clone(), id.open().expect("pidfd").expect("it lives"));
     std::thread::spawn(move || {
         process.wait(PATIENT).expect("poll");
         mourned.update(|life| life.state = GuestState::Dead);
