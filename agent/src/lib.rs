@@ -9,9 +9,11 @@
 //! * `qemu`: every symbol and layout of QEMU's that is used, and the check that they are known
 //! * `shared`: the page that the daemon shares, and waiting for it
 //! * `gate`: the barrier
+//! * `idle`: when QEMU may move the clock of an idle guest on
 //! * `nic`: frames
 
 mod gate;
+mod idle;
 mod nic;
 mod qemu;
 mod shared;
@@ -22,6 +24,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use chronotap_agent_abi::State;
 
 use gate::Gate;
+use idle::Idle;
 use nic::Nic;
 use qemu::{Qemu, Timer};
 use shared::Shared;
@@ -42,6 +45,7 @@ struct Agent {
     shared: Shared,
     gate: Gate,
     timer: Timer,
+    idle: Idle,
     nics: Vec<Nic>,
 }
 
@@ -151,11 +155,13 @@ unsafe extern "C" fn begin(_id: u64, processor: c_uint) {
 fn take_hold(shared: Shared, names: &[CString]) -> Result<(), String> {
     let qemu = Qemu::recognize()?;
     let nics: Result<Vec<_>, _> = names.iter().map(|name| Nic::find(&qemu, name)).collect();
-    let agent = Agent { qemu, shared, gate: Gate::default(), timer: Timer::new(), nics: nics? };
+    let (gate, timer, idle) = (Gate::default(), Timer::new(), Idle::default());
+    let agent = Agent { qemu, shared, gate, timer, idle, nics: nics? };
     // Leaked: QEMU keeps its address for as long as it lives.
     let agent: &Agent = Box::leak(Box::new(agent));
     AGENT.store((&raw const *agent).cast_mut(), Ordering::Release);
     agent.nics.iter().for_each(|nic| nic.hook(&agent.qemu));
+    agent.qemu.decide_idleness(idle::is_idle)?;
     // SAFETY: the handler and the agent live as long as QEMU does.
     unsafe { (agent.qemu.qemu_add_vm_change_state_handler)(gate::on_run_state, agent.opaque()) };
     agent.timer.init(&agent.qemu, gate::at_deadline, agent.opaque());

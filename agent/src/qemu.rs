@@ -44,6 +44,19 @@ pub enum Slot {
     Poll = 11,
 }
 
+/// Where in an `AccelOpsClass` (`include/system/accel-ops.h`) functions lie, in words; an
+/// `ObjectClass` of twelve words comes before them.
+#[derive(Clone, Copy)]
+#[repr(usize)]
+enum AccelSlot {
+    /// `create_vcpu_thread`; not used, but it must be a function.
+    CreateThread = 15,
+    /// `kick_vcpu_thread`; the same.
+    KickThread = 16,
+    /// `cpu_thread_is_idle`: whether a halted processor is idle. TCG has none: it always is.
+    IsIdle = 17,
+}
+
 /// A function table of QEMU's, word by word.
 pub type Info = [usize; INFO_WORDS];
 
@@ -55,6 +68,8 @@ pub type Fire = unsafe extern "C" fn(opaque: *mut c_void);
 pub type RunState = unsafe extern "C" fn(opaque: *mut c_void, running: bool, state: c_int);
 /// Runs when a processor's thread has begun.
 pub type ProcessorInit = unsafe extern "C" fn(id: u64, index: c_uint);
+/// Whether a halted processor is idle; called in any thread, with the big lock held.
+pub type IsIdle = unsafe extern "C" fn(cpu: *mut c_void) -> bool;
 /// Runs when QEMU ends in order.
 pub type AtExit = unsafe extern "C" fn(id: u64, data: *mut c_void);
 
@@ -112,6 +127,8 @@ symbols! {
     qemu_get_cpu: unsafe extern "C" fn(c_int) -> *mut c_void;
     /// `system/cpus.c`.
     all_cpu_threads_idle: unsafe extern "C" fn() -> bool;
+    /// `system/cpus.c`.
+    cpus_get_accel: unsafe extern "C" fn() -> *mut usize;
     /// `system/cpus.c`.
     bql_lock_impl: unsafe extern "C" fn(*const c_char, c_int);
     /// `system/cpus.c`.
@@ -244,6 +261,32 @@ impl Qemu {
         let info = unsafe { *device.cast::<*const Info>() };
         self.check(info).map_err(|what| format!("network device {name}: {what}"))?;
         Ok((device, info))
+    }
+
+    /// Has QEMU ask `is_idle` whether a halted processor is idle, once it has found no other reason
+    /// why it is not.
+    ///
+    /// # Errors
+    /// QEMU's accelerator is not laid out as expected, or has such a function already.
+    pub fn decide_idleness(&self, is_idle: IsIdle) -> Result<(), String> {
+        // SAFETY: it returns a pointer, or null.
+        let class = unsafe { (self.cpus_get_accel)() };
+        if class.is_null() {
+            return Err("QEMU has no accelerator".to_owned());
+        }
+        // SAFETY: the class is longer than this in all `KNOWN` versions, and it is never freed.
+        let place = |slot: AccelSlot| unsafe { class.add(slot as usize) };
+        let slots = [AccelSlot::CreateThread, AccelSlot::KickThread, AccelSlot::IsIdle];
+        // SAFETY: the places are within the class.
+        let [create, kick, idle] = slots.map(|slot| unsafe { place(slot).read() });
+        let own = object_at(self.qemu_send_packet as usize);
+        if object_at(create) != own || object_at(kick) != own || idle != 0 {
+            return Err("the accelerator's functions have an unknown layout".to_owned());
+        }
+        // SAFETY: the place is within the class, which QEMU made in memory that can be written; the
+        // processors, which read it, have not begun to run.
+        unsafe { place(AccelSlot::IsIdle).write(is_idle as *const () as usize) };
+        Ok(())
     }
 
     /// Whether `info` is a table in QEMU's own data, with functions of QEMU's where they should be.

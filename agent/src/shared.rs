@@ -90,9 +90,10 @@ impl Shared {
             }
             if !ending && self.is_orphaned() {
                 ending = true;
+                let process = std::process::id().cast_signed();
                 // Nobody will ever release us: end as if asked to.
                 // SAFETY: it has no preconditions.
-                unsafe { libc::kill(libc::getpid(), libc::SIGTERM) };
+                unsafe { libc::kill(process, libc::SIGTERM) };
             }
         }
     }

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::ping::Ping;
+use crate::{ping::Ping, topology::realtime};
 
 /// A lab that is up. Dropping it takes it down.
 #[derive(Debug)]
@@ -23,7 +23,8 @@ impl Lab {
     /// Boots the lab `name` from a topology text and waits until its guests answer.
     ///
     /// The text must not hold `name` itself: it is put in front of it, so that tests which run side
-    /// by side never share a lab.
+    /// by side never share a lab. Without `[time]` the lab runs in realtime: which mode a host makes
+    /// of a file that leaves it open is for tests of just that.
     pub fn up(name: &str, topology: &str) -> Self {
         let (lab, file) = Self::written(name, topology);
         let output = vmctl(["up", "-d", path(&file)]);
@@ -41,7 +42,8 @@ impl Lab {
     fn written(name: &str, topology: &str) -> (Self, PathBuf) {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let file = dir.path().join("topology.toml");
-        let text = format!("name = \"{name}\"\nversion = 1\n{topology}");
+        let time = if topology.contains("[time]") { String::new() } else { realtime() };
+        let text = format!("name = \"{name}\"\nversion = 1\n{topology}\n{time}");
         std::fs::write(&file, text).expect("the topology file is written");
         (Self { name: name.to_owned(), _dir: dir }, file)
     }

@@ -11,7 +11,7 @@ use std::{
 use chronotap::{
     datapath::{Datapath, OrderError},
     observation::Observation,
-    synchronizer::{Synchronizer, SynchronizerError, Windows},
+    synchronizer::{Synchronizer, SynchronizerError},
 };
 use tokio::sync::mpsc;
 
@@ -165,7 +165,11 @@ impl Lab {
     async fn barrier(&self, moved: bool) -> Result<Barrier, Failure> {
         let (observation, _) = self.observe().await?;
         let windows = self.synchronizer.windows();
-        let skew = windows.as_ref().map_or_else(|| self.fleet.skew(), Windows::spread);
+        let skew = match (&windows, &observation.exact) {
+            (Some(windows), _) => windows.spread(),
+            (None, Some(_)) => Duration::ZERO,
+            (None, None) => self.fleet.skew(),
+        };
         Ok(Barrier {
             state: self.state(),
             skew_ns: moved.then(|| super::describe::nanos(skew)),

@@ -8,6 +8,8 @@ use crate::api::time::{Advanced, Clock, GuestClock, Spans, Windows, WindowsPasse
 
 /// The mode in which guests run in windows.
 const LOCKSTEP: &str = "lockstep";
+/// The mode in which they all stand at the same instant.
+const EXACT: &str = "exact";
 
 /// What passed, and where the lab stands.
 pub fn advanced(lab: &str, asked_ns: u64, advanced: &Advanced) -> String {
@@ -24,6 +26,7 @@ pub fn advanced(lab: &str, asked_ns: u64, advanced: &Advanced) -> String {
     ];
     match &advanced.windows {
         Some(windows) => lines.push(windows_passed(windows)),
+        None if advanced.mode == EXACT => lines.push("all guests stand at this instant".into()),
         None => lines.push(format!(
             "{} was asked for: in {} guests stop within some milliseconds, not exactly",
             nanos(asked_ns),
@@ -70,6 +73,7 @@ pub fn clock(lab: &str, clock: &Clock) -> String {
         None if clock.mode == LOCKSTEP => {
             parts.push("guests run freely until all have booted; then windows begin".into());
         }
+        None if clock.mode == EXACT => parts.push("all guests' clocks show this".into()),
         None => parts.push(format!("guests' own clocks are not read in {}", clock.mode)),
     }
     parts.join("\n\n")
