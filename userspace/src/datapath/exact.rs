@@ -30,8 +30,8 @@ pub(super) type HoldReply = oneshot::Sender<Result<VirtualInstant, ExactError>>;
 
 /// What may be asked of the exact mode alone.
 pub(super) enum Steer {
-    /// Tells when all guests stand at virtual zero, and lets windows begin.
-    Begin(HoldReply),
+    /// Tells when all guests stand at virtual zero, and lets windows begin, or holds there.
+    Begin { held: bool, reply: HoldReply },
     /// Holds at the next barrier.
     Hold(HoldReply),
     /// Goes on.
@@ -104,7 +104,7 @@ pub(super) struct ExactPlane {
     events: Vec<epoll::Event>,
     /// Orders that wait for the next barrier.
     orders: Vec<Command>,
-    begin: Option<HoldReply>,
+    begin: Option<(bool, HoldReply)>,
     holds: Vec<HoldReply>,
     advance: Option<(VirtualInstant, HoldReply)>,
     is_held: bool,
@@ -158,7 +158,7 @@ impl ExactPlane {
     fn step(&mut self) -> Next {
         if let Some(refusal) = self.begin.as_ref().and_then(|_| self.coordinator.gates().refusal())
         {
-            self.begin.take().into_iter().for_each(|reply| {
+            self.begin.take().into_iter().for_each(|(_, reply)| {
                 answer(reply, Err(ExactError::Refused(refusal.clone())));
             });
         }
@@ -184,8 +184,8 @@ impl ExactPlane {
             self.obey(order);
         }
         let now = self.coordinator.now();
-        if let Some(reply) = self.begin.take() {
-            self.is_held = false;
+        if let Some((held, reply)) = self.begin.take() {
+            self.is_held = held;
             answer(reply, Ok(now));
         }
         if let Some((_, reply)) = self.advance.take_if(|(end, _)| *end <= now) {
@@ -250,7 +250,7 @@ impl ExactPlane {
 
     fn steer(&mut self, steer: Steer) {
         match steer {
-            Steer::Begin(reply) => self.begin = Some(reply),
+            Steer::Begin { held, reply } => self.begin = Some((held, reply)),
             Steer::Hold(reply) => {
                 self.cut_short(ExactError::Interrupted);
                 self.is_held = true;

@@ -223,12 +223,13 @@ impl Datapath {
         self.send(Command::Retire(guest))
     }
 
-    /// Waits until all guests of the exact mode stand at virtual zero, and lets windows begin.
+    /// Waits until all guests of the exact mode stand at virtual zero, and lets windows begin;
+    /// with `held` it is left to others to let time go on from there.
     ///
     /// # Errors
     /// An agent does not work with its guest's QEMU.
-    pub async fn begin(&self) -> Result<VirtualInstant, ExactError> {
-        self.steer(Steer::Begin).await
+    pub async fn begin(&self, held: bool) -> Result<VirtualInstant, ExactError> {
+        self.steer(|reply| Steer::Begin { held, reply }).await
     }
 
     /// Holds virtual time of the exact mode at the next barrier; returns where that is.

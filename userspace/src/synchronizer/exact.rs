@@ -60,7 +60,8 @@ impl<G: Guests> Exact<G> {
                 });
             }
             Request::Relink(_, _, reply) => answer(reply, Err(SynchronizerError::NotLockstep)),
-            Request::Enter(reply) => answer(reply, self.enter().await),
+            Request::Enter(reply) => answer(reply, self.enter(false).await),
+            Request::EnterHeld(reply) => answer(reply, self.enter(true).await),
         }
     }
 
@@ -79,10 +80,11 @@ impl<G: Guests> Exact<G> {
         Ok(())
     }
 
-    /// Lets the guests come to virtual zero, and go on from there.
-    async fn enter(&mut self) -> Result<(), SynchronizerError> {
+    /// Lets the guests come to virtual zero, and go on from there or stay.
+    async fn enter(&mut self, held: bool) -> Result<(), SynchronizerError> {
         self.guests.resume_all().await?;
-        self.datapath.begin().await?;
+        self.datapath.begin(held).await?;
+        self.desk.tally.send_modify(|tally| tally.paused = held);
         Ok(())
     }
 

@@ -165,6 +165,7 @@ impl<G: Guests + Reins> Course<G> {
                 answer(reply, self.relink(quantum, changes).await);
             }
             Request::Enter(reply) => answer(reply, Ok(())),
+            Request::EnterHeld(reply) => answer(reply, Err(SynchronizerError::NotLockstep)),
         }
     }
 

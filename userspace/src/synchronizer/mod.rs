@@ -119,6 +119,8 @@ enum Request {
     Advance(Duration, Reply<VirtualInstant>),
     /// Go over from running freely to windows.
     Enter(Reply<()>),
+    /// Come to virtual zero, and hold there.
+    EnterHeld(Reply<()>),
     /// Change links between two windows, and how long windows are from then on.
     Relink(Quantum, Vec<LinkChange>, Reply<()>),
 }
@@ -166,6 +168,14 @@ impl Synchronizer {
     /// What failed, or the lab is not of this kind.
     pub async fn enter(&self) -> Result<(), SynchronizerError> {
         self.ask(Request::Enter).await
+    }
+
+    /// Lets the guests of a lab in mode `exact` come to virtual zero, and holds there.
+    ///
+    /// # Errors
+    /// What failed, or the lab is in another mode.
+    pub async fn enter_held(&self) -> Result<(), SynchronizerError> {
+        self.ask(Request::EnterHeld).await
     }
 
     /// Changes links between two windows, which are as long as `quantum` from then on: as the new

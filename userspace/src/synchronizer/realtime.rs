@@ -85,7 +85,7 @@ impl<G: Guests> Realtime<G> {
             Request::Pause(reply) => answer(reply, self.pause().await),
             Request::Resume(reply) => answer(reply, self.resume().await),
             Request::Advance(span, reply) => self.begin_advance(span, reply).await,
-            Request::Relink(_, _, reply) | Request::Enter(reply) => {
+            Request::Relink(_, _, reply) | Request::Enter(reply) | Request::EnterHeld(reply) => {
                 answer(reply, Err(SynchronizerError::NotLockstep));
             }
         }

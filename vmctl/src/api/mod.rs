@@ -14,6 +14,7 @@
 //! | `POST /v1/advance` | [`Advance`](time::Advance) | [`Advanced`](time::Advanced), when the time has passed |
 //! | `GET /v1/clock` | | [`Clock`](time::Clock) |
 //! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
+//! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
 //! | `GET /v1/guests/NODE/exec` | WebSocket | [`channel`] |
 //! | `GET /v1/guests/NODE/console` | WebSocket | [`channel`] |
@@ -24,6 +25,7 @@ pub mod channel;
 pub mod exact;
 pub mod failure;
 pub mod link;
+pub mod play;
 pub mod progress;
 pub mod runs;
 pub mod status;

@@ -116,13 +116,16 @@ A lab that runs is paused first. Frames in flight stay in flight. In lockstep ex
 passes; in realtime guests stop within some milliseconds after it. `vmctl resume` goes on.")]
     Step(Step),
 
-    /// Let virtual time pass for so long, show how it goes, then hold
+    /// Run a topology file to its end, and tell whether what it expects came true
     #[command(after_help = "\
 Examples:
-  vmctl run --for 10s
-  vmctl run --for 500ms -o json | jq .windows.overrun
+  vmctl run examples/exact.toml                   exit code 6 when an expectation does not hold
+  vmctl run examples/exact.toml -o json | jq .exact.digest
+  vmctl run --for 10s                             in a lab that is up, let so much time pass
 
-As `vmctl step`, for longer. Ctrl-C pauses the lab where it is and says where that is.")]
+The lab comes up, runs until `[time] until` or without it until its scheduled commands have ended,
+and goes down. In mode exact the digest is the same in every run of the file with the same seed.
+With --for: as `vmctl step`, for longer; Ctrl-C pauses the lab where it is and says where that is.")]
     Run(Run),
 
     /// Show virtual time beside wall time, and every guest's own clock
@@ -221,9 +224,22 @@ pub struct Step {
 /// `vmctl run`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Virtual time that is to pass, as in `10s` or `250us`
+    /// The topology file
+    #[arg(required_unless_present = "span", conflicts_with = "span")]
+    pub file: Option<PathBuf>,
+
+    /// In a lab that is up, let so much virtual time pass, as in `10s` or `250us`, then hold
     #[arg(long = "for", value_name = "DURATION", value_parser = span::parse)]
-    pub span: Duration,
+    pub span: Option<Duration>,
+
+    /// Another seed than the file's
+    #[arg(long, value_name = "NUMBER", requires = "file")]
+    pub seed: Option<u64>,
+
+    /// How long guests may take to answer, where they are waited for: not in mode exact
+    #[arg(long, value_name = "DURATION", env = "VMCTL_TIMEOUT")]
+    #[arg(value_parser = humantime::parse_duration)]
+    pub timeout: Option<Duration>,
 }
 
 /// `vmctl link …`.
@@ -277,6 +293,18 @@ pub struct Daemon {
     /// How long guests may take to answer
     #[arg(long, value_parser = humantime::parse_duration)]
     pub timeout: Option<Duration>,
+
+    /// Come up standing still, in mode `exact` at virtual zero: somebody else lets time pass
+    #[arg(long)]
+    pub hold: bool,
+
+    /// In place of the file's
+    #[arg(long)]
+    pub seed: Option<u64>,
+
+    /// Write every frame that is delivered in mode `exact` into this file
+    #[arg(long)]
+    pub journal: Option<PathBuf>,
 }
 
 /// `KEY=VALUE`.

@@ -48,10 +48,12 @@ Examples:
   vmctl link set alice:eth0-bob:eth0 delay=50ms   change a running link
   vmctl status                                    configured beside measured
   vmctl down                                      leave nothing behind
+  vmctl run examples/exact.toml                   run a file to its end and see what came of it
 
 Results go to standard output, progress and errors to standard error.
 Exit codes: 0 ok, 1 runtime failure, 2 usage or topology file, 3 not found, 4 privilege or
-capability missing, 5 timeout. `vmctl exec` ends with the code of the guest's command.
+capability missing, 5 timeout, 6 not as the topology file expects. `vmctl exec` ends with the code
+of the guest's command.
 NO_COLOR is respected.";
 
 #[cfg(test)]

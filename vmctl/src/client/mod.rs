@@ -12,6 +12,7 @@ pub use socket::{Channels, FromGuest, ToGuest};
 use crate::api::{
     failure::{Failure, chain},
     link::LinkChange,
+    play::{Play, Played},
     runs::Runs,
     status::{Barrier, Lab, Link, Status},
     time::{Advance, Advanced, Clock},
@@ -77,6 +78,14 @@ impl Client {
     pub async fn advance(&self, advance: Advance) -> Result<Advanced, Failure> {
         let body = serde_json::to_vec(&advance).map_err(Failure::runtime)?;
         let (method, path) = ("POST", "/v1/advance");
+        let answer = http::patient_request(self.connect().await?, method, path, body).await?;
+        parse(&answer, method, path)
+    }
+
+    /// Runs the lab to its end, and waits for that: as [`Client::advance`].
+    pub async fn play(&self, play: Play) -> Result<Played, Failure> {
+        let body = serde_json::to_vec(&play).map_err(Failure::runtime)?;
+        let (method, path) = ("POST", "/v1/play");
         let answer = http::patient_request(self.connect().await?, method, path, body).await?;
         parse(&answer, method, path)
     }

@@ -8,10 +8,12 @@ mod console;
 pub mod doctor;
 mod down;
 mod exec;
+mod held;
 mod link;
 mod path;
 mod privilege;
 mod ps;
+mod run;
 mod target;
 mod terminal;
 mod time;
@@ -49,7 +51,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Pause => done(wait(time::pause(lab, format))),
         Command::Resume => done(wait(time::resume(lab, format))),
         Command::Step(args) => wait(advance::step(args.duration, lab, format)),
-        Command::Run(args) => wait(advance::run(args.span, lab, format)),
+        Command::Run(args) => wait(run::run(&args, lab, format)),
         Command::Clock => done(wait(clock::run(lab, format))),
         Command::Link(args) => done(wait(link::run(&args, lab, format))),
     }

@@ -13,7 +13,7 @@ use crate::{
 /// # Errors
 /// As [`load_quietly`].
 pub fn load(file: &Path, lab: Option<&str>) -> Result<Scenario, Failure> {
-    let scenario = load_quietly(file, lab)?;
+    let scenario = load_quietly(file, lab, None)?;
     if scenario.warnings.warnings() > 0 {
         output::note(scenario.warnings.render(output::text::colours()).trim_end());
     }
@@ -35,13 +35,17 @@ pub fn check_rereadable(file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Loads a topology file. `lab` overrides the file's name.
+/// Loads a topology file. `lab` overrides the file's name, `seed` its seed.
 ///
 /// # Errors
 /// Usage, with all that is wrong in the file.
-pub fn load_quietly(file: &Path, lab: Option<&str>) -> Result<Scenario, Failure> {
+pub fn load_quietly(
+    file: &Path,
+    lab: Option<&str>,
+    seed: Option<u64>,
+) -> Result<Scenario, Failure> {
     let styled = output::text::colours();
-    let mut scenario = Scenario::load(file)
+    let mut scenario = Scenario::load_with_seed(file, seed)
         .map_err(|rejected| Failure::usage(rejected.0.render(styled).trim_end()))?;
     if let Some(lab) = lab {
         scenario.name = LabName::new(lab)

@@ -15,7 +15,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chronotap_guest::host::{Carrier, Closed, ConnectError, Session};
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{events::Journal, seat::Seat};
 use crate::api::status::GuestState;
@@ -25,7 +25,10 @@ const RETRY: Duration = Duration::from_millis(500);
 
 /// Talks to the agent at the other end of `line`, one session after another. Ends only by being
 /// dropped.
-pub async fn attend(seat: Arc<Seat>, line: UnixStream, journal: Arc<Journal>) {
+pub async fn attend<S>(seat: Arc<Seat>, line: S, journal: Arc<Journal>)
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
     let listening = Arc::clone(&seat);
     let carrier = Carrier::new(line, move |ran| listening.runs.hear(ran));
     loop {
@@ -48,11 +51,14 @@ pub async fn attend(seat: Arc<Seat>, line: UnixStream, journal: Arc<Journal>) {
     }
 }
 
-async fn next_session(
+async fn next_session<S>(
     seat: &Seat,
-    carrier: &Carrier<UnixStream>,
+    carrier: &Carrier<S>,
     journal: &Journal,
-) -> Result<Session, ConnectError> {
+) -> Result<Session, ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
     if seat.is_quiet() {
         tokio::select! {
             () = seat.wanted() => {}
@@ -63,7 +69,10 @@ async fn next_session(
 }
 
 /// Follows the agents that come and go. Ends with an error only.
-async fn listen(seat: &Seat, carrier: &Carrier<UnixStream>, journal: &Journal) -> ConnectError {
+async fn listen<S>(seat: &Seat, carrier: &Carrier<S>, journal: &Journal) -> ConnectError
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
     loop {
         match carrier.announced().await {
             Ok(()) => answers(seat, None, journal),
@@ -118,7 +127,11 @@ mod tests {
         agent::{Outgoing, planned, serve},
         schedule::{Origin, Schedule, Scheduled},
     };
-    use tokio::{io::AsyncReadExt as _, net::unix::OwnedWriteHalf, process::Child};
+    use tokio::{
+        io::AsyncReadExt as _,
+        net::{UnixStream, unix::OwnedWriteHalf},
+        process::Child,
+    };
 
     use super::*;
     use crate::daemon::seat::{Life, Terms, tests::sleeper};

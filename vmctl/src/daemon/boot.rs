@@ -1,8 +1,11 @@
 //! From a scenario to a lab whose guests answer, step by step. A step that fails says what would
 //! help; what was made until then is in [`Belongings`].
 
+mod serving;
+
 use std::{
     fs,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, RwLock},
     time::{Duration, Instant},
 };
@@ -16,7 +19,7 @@ use chronotap::{
 };
 use chronotap_guest::schedule::Origin;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tokio::{net::UnixListener, sync::mpsc, task::block_in_place};
+use tokio::{sync::mpsc, task::block_in_place};
 
 use super::{
     belongings::Belongings,
@@ -30,14 +33,14 @@ use super::{
     leash::Announcer,
     overload,
     perturbed::Perturbed,
-    ready, routes,
+    ready,
     seat::Terms,
     status,
 };
 use crate::{
     api::{self, failure::Failure},
-    lab::{NetNs, Tap, TapSettings, bind_socket},
-    metrics::{self, Names},
+    lab::{NetNs, Tap, TapSettings},
+    metrics::Names,
     parts::{Part, Parts},
     qemu::{Acceleration, Binary, Images, Launch, RunAs, priority, spawn},
     scenario::Scenario,
@@ -58,6 +61,17 @@ struct Means {
     perturbed: Perturbed,
 }
 
+/// How the lab comes up, besides what its topology says.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    /// How long guests may take to answer.
+    pub timeout: Duration,
+    /// Whether it stands still in the end, in mode `exact` at virtual zero.
+    pub hold: bool,
+    /// Where frames are written down in mode `exact`, if anywhere.
+    pub journal: Option<PathBuf>,
+}
+
 /// Builds the lab and waits for its guests. `ends` takes the reason for which it is to end again.
 ///
 /// # Errors
@@ -65,21 +79,21 @@ struct Means {
 pub async fn boot(
     belongings: &mut Belongings,
     mut scenario: Scenario,
-    timeout: Duration,
+    orders: &Orders,
     announcer: &Announcer,
     ends: mpsc::Sender<String>,
 ) -> Result<Arc<Lab>, Failure> {
     announcer.step("looking for QEMU and the built parts");
     let means = gather(&mut scenario, announcer).await?;
     announcer.step(format!("making the network of {} guests", scenario.guests.len()));
-    let (plane, events) = build_network(belongings, &scenario, &means)?;
+    let (plane, events) = build_network(belongings, &scenario, &means, orders.journal.as_deref())?;
     let begun = plane.observe(Box::default()).await.map_err(Failure::runtime)?;
     let since = Instant::now() - status::virtual_time(&begun);
     announcer.step(format!("starting {} guests", scenario.guests.len()));
     let guests = start_guests(belongings, &scenario, &means).await?;
     let fleet = Fleet::new(guests.iter().map(Prepared::parts).collect());
     let synchronizer = govern::start(&mut belongings.tasks, &scenario, &fleet, &plane, events);
-    let listener = metrics_listener(belongings, &scenario, announcer).await?;
+    let listener = serving::metrics_listener(belongings, &scenario, announcer).await?;
     let lab = Arc::new(Lab {
         about: about(belongings, &scenario, &means, plane.facts().stamps),
         seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
@@ -87,6 +101,7 @@ pub async fn boot(
         first_pings: OnceLock::new(),
         names: Arc::new(names(&scenario)),
         perturbed: means.perturbed.clone(),
+        ears: guests.iter().flat_map(|guest| guest.ears.clone()).collect(),
         datapath: plane,
         synchronizer,
         fleet,
@@ -99,29 +114,49 @@ pub async fn boot(
     let overloads = overload::watch(lab.synchronizer.tallies(), lab.journal.clone());
     belongings.tasks.spawn(overloads);
     belongings.tasks.spawn(overload::watch_overruns(lab.clone()));
-    serve(belongings, &lab, listener)?;
-    set_off(belongings, &lab, guests).await?;
-    ready::wait(&lab, belongings.dir.path(), timeout, announcer).await?;
-    govern::after_boot(&lab, announcer).await?;
-    if lab.scenario().time.exact().is_none() {
-        // What comes from outside would make the run another one.
-        announcer.step("first pings");
-        ready::ping_all(&lab).await;
-    }
+    serving::serve(belongings, &lab, listener)?;
+    set_off(belongings, &lab, guests, orders.hold).await?;
+    come_up(belongings, &lab, orders, announcer).await?;
     lab.enter(Phase::Up);
     Ok(lab)
 }
 
-/// Attends to the guests from now on, and lets them run: all at once, or in windows.
+/// Waits for the guests, if they can come to anything by themselves.
+async fn come_up(
+    belongings: &Belongings,
+    lab: &Arc<Lab>,
+    orders: &Orders,
+    announcer: &Announcer,
+) -> Result<(), Failure> {
+    let exact = lab.scenario().time.exact().is_some();
+    if exact && orders.hold {
+        return Ok(());
+    }
+    ready::wait(lab, belongings.dir.path(), orders.timeout, announcer).await?;
+    govern::after_boot(lab, announcer).await?;
+    if orders.hold {
+        return lab.pause().await.map(drop);
+    }
+    if !exact {
+        // In mode `exact` what comes from outside would make the run another one.
+        announcer.step("first pings");
+        ready::ping_all(lab).await;
+    }
+    Ok(())
+}
+
+/// Attends to the guests from now on, and lets them run: all at once, or in windows. In a lab that
+/// is to hold, their ends are for whoever lets time pass.
 async fn set_off(
     belongings: &mut Belongings,
     lab: &Lab,
     guests: Vec<Prepared>,
+    hold: bool,
 ) -> Result<(), Failure> {
     let exact = lab.scenario().time.exact().is_some();
+    let ends = if hold { mpsc::channel(1).0 } else { lab.ends.clone() };
     for (guest, id) in guests.into_iter().zip((0..).map(GuestId)) {
-        let (life, plane) =
-            (guest.live(lab.journal.clone(), lab.ends.clone()), lab.datapath.clone());
+        let (life, plane) = (guest.live(lab.journal.clone(), ends.clone()), lab.datapath.clone());
         belongings.tasks.spawn(async move {
             life.await;
             if exact && let Err(error) = plane.retire(id) {
@@ -130,7 +165,7 @@ async fn set_off(
         });
     }
     if govern::begins_in_windows(&lab.scenario()) {
-        return govern::enter(&lab.synchronizer).await;
+        return govern::enter(&lab.synchronizer, exact && hold).await;
     }
     let started = lab.fleet.resume_all().await;
     started.map_err(|error| Failure::runtime(format!("guests do not start: {error}")))
@@ -163,6 +198,7 @@ fn build_network(
     belongings: &mut Belongings,
     scenario: &Scenario,
     means: &Means,
+    journal: Option<&Path>,
 ) -> Result<Plane, Failure> {
     let netns = block_in_place(|| NetNs::create(&belongings.dir.netns()))?;
     let netns = belongings.netns.insert(netns);
@@ -173,7 +209,7 @@ fn build_network(
         Some(_) => StampedBy::Sender,
         None => StampedBy::Kernel,
     };
-    let exact = means.exactness.as_ref().map(|exactness| exactness.settings(None)).transpose();
+    let exact = means.exactness.as_ref().map(|exactness| exactness.settings(journal)).transpose();
     let owned = belongings.taps.iter().zip(&settings).zip(scenario.owners());
     let ports = owned.map(|((tap, settings), guest)| PortSettings {
         ifindex: tap.index(),
@@ -265,64 +301,6 @@ fn prioritize(scenario: &Scenario, guest: &Prepared) {
     let nice = if lockstep { priority::IN_LOCKSTEP } else { priority::ORDINARY };
     if let Err(error) = priority::set(guest.seat.pid, nice) {
         tracing::warn!(guest = guest.seat.name(), %error, "no priority for this guest");
-    }
-}
-
-async fn metrics_listener(
-    belongings: &mut Belongings,
-    scenario: &Scenario,
-    announcer: &Announcer,
-) -> Result<tokio::net::TcpListener, Failure> {
-    let wanted = scenario.metrics;
-    let failed = |error| {
-        Failure::runtime(format!("cannot serve metrics on {wanted}: {error}"))
-            .remedy("set another address with `[metrics] listen` in the topology file")
-    };
-    let listener = metrics::server::listen(wanted).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    if address != wanted {
-        announcer.note(format!("metrics are on {address}: {wanted} is taken"));
-    }
-    belongings.record.metrics = Some(address);
-    belongings.dir.write_record(&belongings.record)?;
-    Ok(listener)
-}
-
-/// Opens the control socket and answers scrapes.
-fn serve(
-    belongings: &mut Belongings,
-    lab: &Arc<Lab>,
-    metrics: tokio::net::TcpListener,
-) -> Result<(), Failure> {
-    let path = belongings.dir.control_socket();
-    let failed = |error| Failure::runtime(format!("cannot listen on {}: {error}", path.display()));
-    let socket = bind_socket(&path).map_err(failed)?;
-    // The directory is closed to others already; this is for who looks at the socket alone.
-    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
-        .map_err(failed)?;
-    socket.set_nonblocking(true).map_err(failed)?;
-    let socket = UnixListener::from_std(socket).map_err(failed)?;
-    belongings.tasks.spawn(routes::serve(socket, lab.clone()));
-    belongings.tasks.spawn(drain_kernel_log(lab.datapath.clone()));
-    let scraped = lab.clone();
-    let render: metrics::server::Render = Arc::new(move || {
-        let lab = scraped.clone();
-        Box::pin(async move {
-            let scrape = status::scrape(&lab).await.map_err(|failure| failure.message)?;
-            scrape.render().map_err(|error| error.to_string())
-        })
-    });
-    belongings.tasks.spawn(metrics::server::serve(metrics, render));
-    Ok(())
-}
-
-/// Moves what the programs in the kernel have to say into the daemon's log. They are rate-limited,
-/// so their buffer holds much more than comes in between.
-async fn drain_kernel_log(plane: datapath::Datapath) {
-    const EVERY: Duration = Duration::from_secs(2);
-    loop {
-        tokio::time::sleep(EVERY).await;
-        plane.drain_kernel_log();
     }
 }
 

@@ -89,14 +89,17 @@ pub async fn after_boot(lab: &Lab, announcer: &Announcer) -> Result<(), Failure>
         return Ok(());
     }
     announcer.step("entering lockstep");
-    enter(&lab.synchronizer).await
+    enter(&lab.synchronizer, false).await
 }
 
-/// Begins windows.
+/// Begins windows; in mode `exact` with `held`, nothing passes yet.
 ///
 /// # Errors
 /// When guests do not stop, or do not start.
-pub async fn enter(synchronizer: &Synchronizer) -> Result<(), Failure> {
-    let entered = synchronizer.enter().await;
+pub async fn enter(synchronizer: &Synchronizer, held: bool) -> Result<(), Failure> {
+    let entered = match held {
+        true => synchronizer.enter_held().await,
+        false => synchronizer.enter().await,
+    };
     entered.map_err(|error| Failure::runtime(format!("virtual time does not begin: {error}")))
 }

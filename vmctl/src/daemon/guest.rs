@@ -1,6 +1,6 @@
 //! One guest from its start to its end: who attends to it, and what is made of what it does.
 
-use std::{io, path::Path, process::ExitStatus, sync::Arc, time::Duration};
+use std::{io, path::Path, pin::pin, process::ExitStatus, sync::Arc, time::Duration};
 
 use chronotap::sim::HostInstant;
 use tokio::{
@@ -13,6 +13,7 @@ use super::{
     capped_log::CappedLog,
     console::Console,
     events::Journal,
+    heard::{self, Ear, Heard},
     seat::{Seat, Terms},
 };
 use crate::{
@@ -38,7 +39,9 @@ pub struct Prepared {
     /// Its QMP connection.
     pub qmp: qmp::Client,
     process: Process,
-    agent: UnixStream,
+    agent: Heard<UnixStream>,
+    /// Whether what it writes was read.
+    pub ears: [Ear; 2],
     log: std::path::PathBuf,
 }
 
@@ -62,10 +65,12 @@ impl Prepared {
         let console_log = console_log.map_err(|error| {
             Failure::runtime(format!("cannot log the console of `{}`: {error}", guest.name))
         })?;
+        let (console, agent) = heard(guest.name.as_str(), console, exec)?;
+        let ears = [console.ear(), agent.ear()];
         let console = Console::start(console, console_log);
         let hold = hold(guest.name.as_str(), &process)?;
         let seat = Arc::new(Seat::new(guest, hold, console, terms));
-        Ok(Self { seat, qmp, process, agent: exec, log })
+        Ok(Self { seat, qmp, process, agent, ears, log })
     }
 
     /// Its seat and its QMP connection, to be shared.
@@ -76,12 +81,19 @@ impl Prepared {
     /// Attends to the guest until its QEMU ends; then says through `ended` whether the lab is to
     /// end with it. Dropping the future kills QEMU.
     pub async fn live(self, journal: Arc<Journal>, ended: mpsc::Sender<String>) {
-        let Self { seat, qmp, mut process, agent, log } = self;
+        let Self { seat, qmp, mut process, agent, ears, log } = self;
+        let mut attended = pin!(agent::attend(Arc::clone(&seat), agent, Arc::clone(&journal)));
         let status = tokio::select! {
             status = process.ended() => status,
-            () = agent::attend(Arc::clone(&seat), agent, Arc::clone(&journal)) => return,
+            () = &mut attended => return,
             () = follow(&seat, qmp.events(), &journal) => return,
         };
+        // What it has written last still counts.
+        tokio::select! {
+            biased;
+            () = heard::all(&ears) => {}
+            () = attended => {}
+        }
         let end = epitaph(&seat, status, &log);
         journal.record(&end);
         seat.update(|life| {
@@ -93,6 +105,16 @@ impl Prepared {
             drop(ended.try_send(format!("{end}, and the topology says on_exit = \"end\"")));
         }
     }
+}
+
+type Streams = (Heard<UnixStream>, Heard<UnixStream>);
+
+fn heard(name: &str, console: UnixStream, agent: UnixStream) -> Result<Streams, Failure> {
+    let heard = Heard::new(console).and_then(|console| Ok((console, Heard::new(agent)?)));
+    heard.map_err(|error| {
+        Failure::runtime(format!("no descriptors for the sockets of `{name}`: {error}"))
+            .remedy("raise the limit of open files (`ulimit -n`)")
+    })
 }
 
 async fn connect(running: &mut Running) -> Result<qmp::Client, String> {

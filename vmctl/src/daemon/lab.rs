@@ -2,6 +2,7 @@
 
 mod advance;
 mod links;
+mod play;
 
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard},
@@ -15,7 +16,7 @@ use chronotap::{
 };
 use tokio::sync::mpsc;
 
-use super::{events::Journal, fleet::Fleet, perturbed::Perturbed, seat::Seat};
+use super::{events::Journal, fleet::Fleet, heard::Ear, perturbed::Perturbed, seat::Seat};
 use crate::{
     api::{
         self,
@@ -40,6 +41,8 @@ pub struct Lab {
     pub names: Arc<Names>,
     /// What the host did to its guests.
     pub perturbed: Perturbed,
+    /// Whether what they write was read.
+    pub(super) ears: Vec<Ear>,
     pub(super) datapath: Datapath,
     pub(super) synchronizer: Synchronizer,
     pub(super) fleet: Fleet,

@@ -13,7 +13,8 @@
 //! * `govern`: which policy holds the guests' time. `exactness`: what mode `exact` takes.
 //! * `lab`, `seat`, `events`, `overload`: what is known while it runs. `status`, `pairs`, [`describe`]: told.
 //! * `guest`, `agent`, `console`, `fleet`: one guest's attendants, and all guests at once.
-//! * `runs`, `perturbed`: what guests did by themselves, and what the host did to them.
+//! * `runs`, `heard`, `perturbed`: what guests did by themselves, whether it was listened to, and
+//!   what the host did to them. `judge`: whether it is what the file expects.
 //! * `routes`, `exec`, `console_socket`, [`bounded`]: the control API.
 //! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
 
@@ -32,6 +33,8 @@ mod failures;
 mod fleet;
 mod govern;
 mod guest;
+mod heard;
+mod judge;
 mod lab;
 mod leash;
 mod overload;
@@ -61,6 +64,7 @@ use crate::{
     scenario::LabName,
 };
 use belongings::Belongings;
+use boot::Orders;
 use lab::{Lab, Phase};
 use leash::Announcer;
 use signals::Ending;
@@ -93,15 +97,19 @@ pub fn run(args: &Daemon, lab: Option<&str>) -> Result<(), Failure> {
 async fn live(args: &Daemon, lab: Option<&str>, announcer: &Announcer) -> Result<(), Failure> {
     let mut ending = Ending::listen()?;
     topology::check_rereadable(&args.file)?;
-    let scenario = topology::load_quietly(&args.file, lab)?;
+    let scenario = topology::load_quietly(&args.file, lab, args.seed)?;
     let dir = claim(&scenario.name).await?;
     let record = introduce(args, &dir, announcer)?;
     let mut belongings = Belongings::new(dir, record);
     let (ends, mut ended) = mpsc::channel(1);
-    let timeout = args.timeout.unwrap_or_else(|| ready::patience(&scenario));
+    let orders = Orders {
+        timeout: args.timeout.unwrap_or_else(|| ready::patience(&scenario)),
+        hold: args.hold,
+        journal: args.journal.clone(),
+    };
     let mut pulled = std::pin::pin!(leash::pulled());
     let booted = tokio::select! {
-        booted = boot::boot(&mut belongings, scenario, timeout, announcer, ends) => {
+        booted = boot::boot(&mut belongings, scenario, &orders, announcer, ends) => {
             booted.map_err(|failure| belongings.with_log(failure))
         }
         () = &mut pulled => Err(interrupted()),

@@ -25,6 +25,7 @@ use crate::api::{
     channel::MESSAGE_LIMIT,
     failure::Failure,
     link::LinkChange,
+    play::{Play, Played},
     status::Link,
     time::{Advance, Advanced},
 };
@@ -61,6 +62,7 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/pause", post(async |State(lab): Shared| answer(lab.pause().await)))
         .route("/v1/resume", post(async |State(lab): Shared| answer(lab.resume().await)))
         .route("/v1/advance", post(advance))
+        .route("/v1/play", post(play))
         .route("/v1/clock", get(clock))
         .route("/v1/runs", get(async |State(lab): Shared| Json(lab.runs())))
         .route("/v1/shutdown", post(shutdown))
@@ -101,6 +103,10 @@ async fn one_link(lab: &Lab, index: usize) -> Answer<Link> {
 
 async fn advance(State(lab): Shared, Body(advance): Body<Advance>) -> Answer<Advanced> {
     answer(lab.advance(advance.span()?).await)
+}
+
+async fn play(State(lab): Shared, Body(play): Body<Play>) -> Answer<Played> {
+    answer(lab.play(play.until()).await)
 }
 
 async fn shutdown(State(lab): Shared) -> impl IntoResponse {

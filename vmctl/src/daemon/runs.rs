@@ -35,6 +35,11 @@ impl Runs {
         }
     }
 
+    /// Whether all that are planned have ended.
+    pub fn all_ended(&self) -> bool {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).iter().all(Option::is_some)
+    }
+
     /// All of them, for the control API.
     pub fn describe(&self, guest: &str) -> Vec<Run> {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);

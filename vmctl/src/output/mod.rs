@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod exact;
 pub mod labs;
 pub mod links;
+pub mod play;
 pub mod progress;
 pub mod status;
 pub mod table;

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use chronotap::sim::{Endpoint, LinkPlan, Plan, PortId, Profile, SwitchSettings};
 
-use crate::topology::{Diagnostics, Report, Source, Topology};
+use crate::topology::{Diagnostics, Report, Source, Spanned, Topology};
 use fabric::Fabric;
 use settle::Choices;
 
@@ -193,8 +193,16 @@ impl Scenario {
     /// # Errors
     /// All mistakes of the file that do not follow from each other.
     pub fn load(path: &Path) -> Result<Self, Rejected> {
+        Self::load_with_seed(path, None)
+    }
+
+    /// The same, with another seed than the file's.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with_seed(path: &Path, seed: Option<u64>) -> Result<Self, Rejected> {
         let source = Source::read(path).map_err(Rejected)?;
-        Self::from_source(source)
+        Self::from_source(source, seed)
     }
 
     /// Checks a topology's text. `path` names the lab if the text does not, and relative paths
@@ -204,13 +212,17 @@ impl Scenario {
     /// As [`Self::load`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, Rejected> {
         let source = Source::from_octets(path, text.as_bytes().to_vec()).map_err(Rejected)?;
-        Self::from_source(source)
+        Self::from_source(source, None)
     }
 
-    fn from_source(source: Source) -> Result<Self, Rejected> {
+    fn from_source(source: Source, seed: Option<u64>) -> Result<Self, Rejected> {
         let mut found = Diagnostics::default();
-        let checked = Topology::read(&source.text, &mut found)
-            .and_then(|topology| check::check(&topology, &source.path, &mut found));
+        let checked = Topology::read(&source.text, &mut found).and_then(|mut topology| {
+            if let Some(seed) = seed {
+                topology.seed = Some(Spanned::new(0..0, seed));
+            }
+            check::check(&topology, &source.path, &mut found)
+        });
         let report = Report::new(source, found);
         match checked {
             Some(scenario) => Ok(Self { warnings: report, ..scenario }),

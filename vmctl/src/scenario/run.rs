@@ -29,6 +29,13 @@ pub struct Expect {
     pub stderr: Option<Regex>,
 }
 
+impl Expect {
+    /// Whether it is not simply anything.
+    pub fn is_something(&self) -> bool {
+        self.exit.is_some() || self.stdout.is_some() || self.stderr.is_some()
+    }
+}
+
 impl Guest {
     /// What the guest is told of its commands; none if it has none.
     pub fn schedule(&self, origin: Origin) -> Option<Schedule> {

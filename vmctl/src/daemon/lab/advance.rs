@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What stood where when a span began or ended.
-struct Mark {
+pub(super) struct Mark {
     at: Instant,
     observation: Box<Observation>,
     windows: Option<Windows>,
@@ -33,12 +33,21 @@ impl Lab {
     /// before the time had passed; what else the guests and the data plane had against it.
     pub async fn advance(self: &Arc<Self>, span: Duration) -> Result<Advanced, Failure> {
         self.is_up()?;
+        if self.has_interleaved_processors() {
+            // Who of several processors runs when depends on where windows are cut.
+            self.perturbed.record(|| format!("{} was let pass", Delay::from(span)));
+        }
         let lab = self.clone();
         let passing = tokio::spawn(async move { lab.pass(span).await });
         passing.await.unwrap_or_else(|error| Err(Failure::runtime(error)))
     }
 
-    fn is_up(&self) -> Result<(), Failure> {
+    fn has_interleaved_processors(&self) -> bool {
+        let scenario = self.scenario();
+        scenario.time.exact().is_some() && scenario.guests.iter().any(|guest| guest.vcpus > 1)
+    }
+
+    pub(super) fn is_up(&self) -> Result<(), Failure> {
         let name = &self.about.name;
         match self.phase() {
             Phase::Up => Ok(()),
@@ -65,7 +74,7 @@ impl Lab {
         Ok(self.told(&before, &after))
     }
 
-    async fn mark(&self) -> Result<Mark, Failure> {
+    pub(super) async fn mark(&self) -> Result<Mark, Failure> {
         let at = Instant::now();
         let (observation, _) = self.observe().await?;
         Ok(Mark { at, observation, windows: self.synchronizer.windows() })
@@ -77,7 +86,12 @@ impl Lab {
             .remedy("`vmctl status` says what became of them")
     }
 
-    fn cut_short(&self, span: Duration, error: &SynchronizerError, after: &Mark) -> Failure {
+    pub(super) fn cut_short(
+        &self,
+        span: Duration,
+        error: &SynchronizerError,
+        after: &Mark,
+    ) -> Failure {
         let what = format!("less than {} passed", Delay::from(span));
         match error {
             SynchronizerError::Interrupted => Failure::runtime(format!(
@@ -106,7 +120,7 @@ impl Lab {
 }
 
 impl Mark {
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         status::now(self.windows.as_ref(), &self.observation)
     }
 

@@ -42,6 +42,10 @@ impl Lab {
             scenario.links[index].profiles = profiles;
             scenario.links[index].label.clone()
         };
+        if self.scenario().time.exact().is_some() {
+            // It was changed at whatever barrier came next.
+            self.perturbed.record(|| format!("link {label} changed"));
+        }
         self.journal.record(format!("link {label} changed: {}", told(change)));
         Ok(index)
     }

@@ -1,0 +1,56 @@
+//! `vmctl run`: a topology file from its first instruction to its end; or a span of a lab's time.
+//!
+//! * [`take`]: one run: up, play, down
+//! * `interrupt`: Ctrl-C, for as many takes as there are
+
+mod interrupt;
+mod take;
+
+use crate::{
+    api::failure::Failure,
+    cli::{Format, Run},
+    commands::{advance, privilege, topology},
+    lab::Labs,
+    output::{self, play, progress::Steps},
+};
+use interrupt::Interrupt;
+use take::Take;
+
+/// The exit code when something is not as the file expects.
+const UNEXPECTED: u8 = 6;
+
+/// Runs a file, or lets a span of time pass in a lab that is up.
+pub async fn run(args: &Run, lab: Option<&str>, format: Format) -> Result<u8, Failure> {
+    match (&args.file, args.span) {
+        (_, Some(span)) => advance::run(span, lab, format).await,
+        (Some(file), None) => run_file(args, file, lab, format).await,
+        (None, None) => Err(Failure::usage("neither a file nor a span is given")),
+    }
+}
+
+async fn run_file(
+    args: &Run,
+    file: &std::path::Path,
+    lab: Option<&str>,
+    format: Format,
+) -> Result<u8, Failure> {
+    topology::check_rereadable(file)?;
+    let scenario = topology::load(file, lab)?;
+    let take = Take {
+        labs: &Labs::of_this_user()?,
+        file,
+        name: &scenario.name,
+        until: take::end_of(&scenario)?,
+        timeout: args.timeout,
+        seed: args.seed,
+        journal: None,
+    };
+    privilege::check()?;
+    let interrupt = Interrupt::listen()?;
+    let mut steps = Steps::new();
+    let played = take.perform(&interrupt, &mut steps).await;
+    steps.clear();
+    let Some(played) = played? else { return Ok(interrupt.code()) };
+    output::print(format, &played, play::played)?;
+    Ok(if played.held { 0 } else { UNEXPECTED })
+}
