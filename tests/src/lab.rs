@@ -39,7 +39,11 @@ impl Lab {
         (lab, up)
     }
 
-    fn written(name: &str, topology: &str) -> (Self, PathBuf) {
+    /// Writes the topology file of a lab, and brings nothing up. The file lives as long as the lab.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn written(name: &str, topology: &str) -> (Self, PathBuf) {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let file = dir.path().join("topology.toml");
         let time = if topology.contains("[time]") { String::new() } else { realtime() };

@@ -22,6 +22,7 @@ pub mod netns;
 pub mod ping;
 pub mod plane;
 pub mod programs;
+pub mod repeat;
 pub mod site;
 pub mod time;
 pub mod topology;
