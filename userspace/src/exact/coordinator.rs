@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chronotap_common::stamp::FrameStamp;
 
-use super::foresight::Foresight;
+use super::foresight::{Foresight, after};
+use super::intake::Intake;
+use super::parts::{Gates, Parts};
 use super::{Digest, ExactObservation, LONGEST_IDLE, SHORTEST, Standing, UNASKED};
 use crate::observation::Observation;
 use crate::port::{Port, Wire};
@@ -12,46 +14,7 @@ use crate::sim::{
     Delivery, DirectionId, GuestId, HostInstant, Network, Plan, PlanError, PortId, Profile,
     VirtualInstant,
 };
-use crate::xsk::{Arrival, Frame, Memory, Stamp};
-
-/// Descriptors taken from a port's ring in one go.
-const GULP: u32 = 1024;
-
-/// Whoever holds the guests at their barriers.
-pub trait Gates {
-    /// Lets a guest that stands run to `deadline`.
-    fn release(&mut self, guest: GuestId, deadline: VirtualInstant);
-
-    /// Where a guest stands; `None` while it runs.
-    fn standing(&self, guest: GuestId) -> Option<Standing>;
-
-    /// What went wrong with a guest since the start, if anything did.
-    fn complaint(&self, guest: GuestId) -> Option<&'static str>;
-}
-
-/// What a coordinator is made from.
-pub struct Parts<'plan, W, G> {
-    /// By port id.
-    pub ports: Vec<Port<W>>,
-    /// Which guest each port belongs to.
-    pub owners: Vec<GuestId>,
-    /// The network.
-    pub plan: &'plan Plan,
-    /// Where the ports' frames live.
-    pub memory: Memory,
-    /// How many guests there are.
-    pub guests: u32,
-    /// Holds them.
-    pub gates: G,
-    /// How long windows are at most in which a guest runs.
-    pub longest: Duration,
-    /// Virtual time that an instruction takes.
-    pub grain: Duration,
-    /// Frames that each port's ring takes in between two looks at it.
-    pub room: u32,
-    /// Where delivered frames are written down, if anywhere.
-    pub journal: Option<std::fs::File>,
-}
+use crate::xsk::{Frame, Memory};
 
 /// A guest, as the barriers see it.
 #[derive(Clone, Copy)]
@@ -83,12 +46,11 @@ pub struct Coordinator<W, G> {
     end: Option<VirtualInstant>,
     /// The present limit of windows, shorter while a port's ring fills up quickly.
     span: Duration,
-    /// By port: number of the next frame from the guest, and of the next one to it.
-    heard: Vec<u32>,
+    /// By port: the frames from the guest, and the number of the next one to it.
+    intakes: Vec<Intake>,
     told: Vec<u32>,
-    last_sent: Vec<VirtualInstant>,
     /// Kept for their room only.
-    acts: Vec<VirtualInstant>,
+    acts: Vec<Option<VirtualInstant>>,
     horizons: Vec<VirtualInstant>,
     /// The most that one port has received in the window that is open.
     most: u32,
@@ -123,9 +85,8 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
             now: zero,
             end: Some(zero),
             span: longest,
-            heard: vec![0; count],
+            intakes: vec![Intake::NEW; count],
             told: vec![0; count],
-            last_sent: vec![zero; count],
             acts: Vec::with_capacity(guests as usize),
             horizons: Vec::with_capacity(plan.switches.len()),
             most: 0,
@@ -157,9 +118,7 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         self.foresee();
         let Self { network, horizons, .. } = self;
         network.advance(|switch| horizons[switch.0 as usize]);
-        let end = self.foresight.end(&self.acts, self.span).min(self.now + LONGEST_IDLE);
-        // The network takes no less than `SHORTEST` to anywhere, so that time goes on.
-        let end = end.max(self.now + SHORTEST / 2).min(limit);
+        let end = self.farthest().min(limit);
         self.hand_over(end);
         self.release(end);
         self.end = Some(end);
@@ -229,21 +188,37 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
     }
 
     /// When each guest acts at the soonest, and up to when nothing more arrives at each switch.
+    /// What a guest did up to `now` is known, and to what reaches it, it answers later than that.
     fn foresee(&mut self) {
         let Self { network, owners, guests, acts, .. } = self;
-        let waiting = network.next_at_switches().unwrap_or(VirtualInstant::MAX);
+        let soonest = after(self.now);
+        let waiting = network.next_at_switches().map_or(VirtualInstant::MAX, after);
         acts.clear();
-        acts.extend(guests.iter().map(|guest| match guest.departed {
-            true => VirtualInstant::MAX,
-            false => guest.idle_until.min(waiting).max(self.now),
-        }));
+        acts.extend(
+            guests
+                .iter()
+                .map(|guest| (!guest.departed).then(|| guest.idle_until.min(waiting).max(soonest))),
+        );
         for (port, owner) in owners.iter().enumerate() {
-            let act = &mut acts[owner.0 as usize];
-            if let Some(due) = network.next_arrival(PortId(port as u32)) {
-                *act = due.max(self.now).min(*act);
+            if let Some(act) = &mut acts[owner.0 as usize]
+                && let Some(due) = network.next_arrival(PortId(port as u32))
+            {
+                *act = after(due).max(soonest).min(*act);
             }
         }
         self.foresight.horizons(&self.acts, &mut self.horizons);
+    }
+
+    /// How far the guests can go now that switches are worked off.
+    fn farthest(&self) -> VirtualInstant {
+        let new = self.foresight.end(&self.acts, self.span).min(self.now + LONGEST_IDLE);
+        let waiting = self.network.arrivals_at_switches();
+        let waiting = waiting.map(|(due, switch)| self.foresight.end_beside(due, switch));
+        // A frame takes no less than `SHORTEST` to anywhere, or else is late, which is noticed. One
+        // that waits at a switch may be due with the next nanosecond: it is handed over at its
+        // instant then, with all guests standing there.
+        let waiting = waiting.min().unwrap_or(VirtualInstant::MAX).max(after(self.now));
+        new.max(self.now + SHORTEST / 2).min(waiting)
     }
 
     /// Puts all frames that are due by `end` on the taps.
@@ -270,6 +245,9 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         if self.guests[owner.0 as usize].departed {
             // Counts it as for a guest that is gone.
             return self.ports[index].put(frame, HostInstant::ZERO);
+        }
+        if due < self.now {
+            self.doubt(|| format!("a frame for port {index} was due before others could tell"));
         }
         self.digest.add(to, due, frame.octets());
         self.guests[owner.0 as usize].idle_until = self.now;
@@ -326,27 +304,15 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
     }
 
     fn collect_from(&mut self, index: usize, end: VirtualInstant) {
-        let window = self.now..end + self.grain;
-        let Self { ports, network, last_sent, heard, .. } = self;
-        let (last, heard) = (&mut last_sent[index], &mut heard[index]);
-        let (mut received, mut wrong) = (0, None);
-        while ports[index].has_arrivals() {
-            received += ports[index].receive(GULP, |Arrival { frame, stamp }| {
-                let stamp = stamp.unwrap_or(Stamp { at_ns: u64::MAX, seq: u32::MAX });
-                let sent = VirtualInstant::from_nanos(stamp.at_ns);
-                if stamp.seq != *heard {
-                    wrong = Some("frames of port {} got lost, or were dropped at it");
-                } else if !window.contains(&sent) {
-                    wrong = Some("a frame of port {} was sent outside its window");
-                }
-                *heard = stamp.seq.wrapping_add(1);
-                *last = sent.clamp(window.start, window.end).max(*last);
-                network.submit(PortId(index as u32), *last, frame);
-            });
-        }
-        self.most = self.most.max(received);
-        if let Some(wrong) = wrong {
-            self.doubt(|| wrong.replace("{}", &index.to_string()));
+        // What it sent up to `now` was taken in then.
+        let first = after(self.now);
+        let window = first..(end + self.grain).max(first);
+        let Self { ports, network, intakes, .. } = self;
+        let submit = |sent, frame| network.submit(PortId(index as u32), sent, frame);
+        let taken = intakes[index].take(&mut ports[index], &window, self.room, submit);
+        self.most = self.most.max(taken.descriptors);
+        if let Some(wrong) = taken.wrong {
+            self.doubt(|| format!("port {index}: {wrong}"));
         }
     }
 

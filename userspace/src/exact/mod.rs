@@ -13,21 +13,25 @@
 //! Nothing in here depends on how long the host takes. Guests that are idle are not even asked: it
 //! is known when their next timer fires, and a frame for them is known before it is due.
 //!
-//! * [`Coordinator`]: the above
+//! * [`Coordinator`]: the above, made from [`Parts`]
 //! * `foresight`: how far guests and switches can go
+//! * `intake`: what guests have sent
 //! * [`Digest`]: what tells one run from another
 //! * [`page`]: the memory that is shared with the agents in the guests' QEMUs
 
 mod coordinator;
 mod digest;
 mod foresight;
+mod intake;
 pub mod page;
+mod parts;
 #[cfg(test)]
 mod tests;
 
-pub use coordinator::{Coordinator, Gates, Parts};
+pub use coordinator::Coordinator;
 pub use digest::Digest;
 pub use page::{SharedPage, Standing};
+pub use parts::{Gates, Parts};
 
 use std::time::Duration;
 

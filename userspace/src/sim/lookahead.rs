@@ -17,7 +17,7 @@ pub struct Paths {
     least: Option<LeastPath>,
     /// By guest, then by switch.
     to_switches: Vec<Vec<Option<Duration>>>,
-    /// By guest: until the first arrival at any port.
+    /// By guest: until the first arrival at another port than the one it left by.
     soonest: Vec<Option<Duration>>,
 }
 
@@ -51,13 +51,15 @@ impl Paths {
             soonest: Vec::with_capacity(room),
         };
         for guest in (0..guests).map(GuestId) {
-            let walk = map.walk(guest, owners);
+            let own = |port: PortId| owners[port.0 as usize] == guest;
+            let walk = map.walk(map.exits_of(own), own);
             let best = paths.least.as_ref().map_or(Duration::MAX, |path| path.delay);
             let least = walk.least.filter(|(delay, _)| paths.least.is_none() || *delay < best);
             paths.least = least.map(|end| map.trace(&walk.switches, end)).or(paths.least);
             let delays = walk.switches.into_iter().map(|arrival| Some(arrival?.0));
             paths.to_switches.push(delays.collect());
-            paths.soonest.push(walk.soonest);
+            let ports = (0..plan.ports).map(PortId).filter(|port| own(*port));
+            paths.soonest.push(ports.filter_map(|port| map.soonest(port)).min());
         }
         paths
     }
@@ -67,10 +69,16 @@ impl Paths {
         self.least.as_ref()
     }
 
-    /// The least delay from any port of `guest` to arrival at any port, its own included: what it
-    /// sends changes nothing that a guest gets sooner than that. None if it has no link.
+    /// The least delay from any port of `guest` to arrival at another port, be it its own: no frame
+    /// that it sends is due sooner than that. None if no path leads from it anywhere.
     pub fn soonest(&self, guest: GuestId) -> Option<Duration> {
         *self.soonest.get(guest.0 as usize)?
+    }
+
+    /// By switch: the least delay from there to arrival at any port; none if no path leads to one.
+    pub fn onward(plan: &Plan) -> Vec<Option<Duration>> {
+        let map = Map::new(plan);
+        (0..plan.switches.len()).map(|switch| map.onward(switch)).collect()
     }
 
     /// The least delay from any port of `guest` to arrival at `switch`; none if no path joins
@@ -98,14 +106,12 @@ struct Map {
     exits: Vec<Vec<usize>>,
 }
 
-/// What a frame from one guest reaches first.
+/// What a frame reaches first.
 struct Walk {
     /// By switch.
     switches: Vec<Option<Arrival>>,
-    /// The first port of another guest.
+    /// The first port that is not its sender's own.
     least: Option<Arrival>,
-    /// After how long it reaches the first port of any guest.
-    soonest: Option<Duration>,
 }
 
 impl Map {
@@ -126,21 +132,21 @@ impl Map {
         map
     }
 
-    /// Dijkstra's algorithm, started at all ports of `guest` at once. Frames do not pass through
-    /// ports, so they end where they reach one.
-    fn walk(&self, guest: GuestId, owners: &[GuestId]) -> Walk {
-        let owner = |port: PortId| owners[port.0 as usize];
-        let mut walk = Walk { switches: vec![None; self.exits.len()], least: None, soonest: None };
-        let own = |leg: &Leg| matches!(leg.from, Endpoint::Port(port) if owner(port) == guest);
-        let first = self.legs.iter().enumerate().filter(|(_, leg)| own(leg));
+    /// The legs that lead away from such ports.
+    fn exits_of(&self, own: impl Fn(PortId) -> bool) -> impl Iterator<Item = usize> {
+        let from_own = move |leg: &Leg| matches!(leg.from, Endpoint::Port(port) if own(port));
+        self.legs.iter().enumerate().filter(move |(_, leg)| from_own(leg)).map(|(leg, _)| leg)
+    }
+
+    /// Dijkstra's algorithm, started with all of `first` at once. Frames do not pass through ports,
+    /// so they end where they reach one.
+    fn walk(&self, first: impl Iterator<Item = usize>, own: impl Fn(PortId) -> bool) -> Walk {
+        let mut walk = Walk { switches: vec![None; self.exits.len()], least: None };
         let mut open: BinaryHeap<_> =
-            first.map(|(index, leg)| Reverse((leg.least, index))).collect();
+            first.map(|leg| Reverse((self.legs[leg].least, leg))).collect();
         while let Some(Reverse((delay, by))) = open.pop() {
-            if matches!(self.legs[by].to, Endpoint::Port(_)) {
-                walk.soonest.get_or_insert(delay);
-            }
             match self.legs[by].to {
-                Endpoint::Port(port) if owner(port) == guest || walk.least.is_some() => {}
+                Endpoint::Port(port) if own(port) || walk.least.is_some() => {}
                 Endpoint::Port(_) => walk.least = Some((delay, by)),
                 Endpoint::Switch(switch) => {
                     let arrival = &mut walk.switches[switch.0 as usize];
@@ -155,6 +161,17 @@ impl Map {
             }
         }
         walk
+    }
+
+    /// The least delay from `port` to any other one.
+    fn soonest(&self, port: PortId) -> Option<Duration> {
+        let own = |other| other == port;
+        Some(self.walk(self.exits_of(own), own).least?.0)
+    }
+
+    /// The least delay from `switch` to any port.
+    fn onward(&self, switch: usize) -> Option<Duration> {
+        Some(self.walk(self.exits[switch].iter().copied(), |_| false).least?.0)
     }
 
     /// The path that ends with the leg `last`, from what reached each switch first.
@@ -247,14 +264,24 @@ mod tests {
         assert_eq!(least(&[0, 0, 1, 1]), None, "no two guests are connected");
     }
 
-    /// What it sends can change what it gets, by what switches learn from it.
+    /// Nothing turns back to the port that it came from, but what is on its way may go there.
     #[test]
-    fn a_guest_reaches_itself_over_a_switch() {
+    fn the_soonest_arrival_is_at_another_port() {
         let wires =
             [([port(0), switch(0)], [(1, 0), (2, 0)]), ([port(1), switch(0)], [(20, 0); 2])];
-        let paths = Paths::new(&plan(3, 1, &wires), &guests(&[0, 1, 2]));
-        let soonest = [0, 1, 2].map(|guest| paths.soonest(GuestId(guest)));
-        assert_eq!(soonest, [Some(ms(3)), Some(ms(22)), None]);
+        let three = plan(3, 1, &wires);
+        let soonest = |owners: &[u32]| {
+            let paths = Paths::new(&three, &guests(owners));
+            [0, 1, 2].map(|guest| paths.soonest(GuestId(guest)))
+        };
+        assert_eq!(soonest(&[0, 1, 2]), [Some(ms(21)), Some(ms(22)), None]);
+        assert_eq!(
+            soonest(&[0, 0, 1]),
+            [Some(ms(21)), None, None],
+            "from one own port to the other"
+        );
+        assert_eq!(Paths::onward(&three), [Some(ms(2))]);
+        assert_eq!(Paths::onward(&plan(0, 1, &[])), [None]);
         let direct = plan(2, 0, &[([port(0), port(1)], [(7, 0), (9, 0)])]);
         let paths = Paths::new(&direct, &guests(&[0, 1]));
         assert_eq!([0, 1].map(|guest| paths.soonest(GuestId(guest))), [Some(ms(7)), Some(ms(9))]);
