@@ -42,6 +42,8 @@ impl Lab {
             scenario.links[index].profiles = profiles;
             scenario.links[index].label.clone()
         };
+        // At whichever barrier came next.
+        self.perturbed.record(|| format!("link set {label}"));
         self.journal.record(format!("link {label} changed: {}", told(change)));
         Ok(index)
     }
