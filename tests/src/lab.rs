@@ -25,8 +25,13 @@ impl Lab {
     /// The text must not hold `name` itself: it is put in front of it, so that tests which run side
     /// by side never share a lab.
     pub fn up(name: &str, topology: &str) -> Self {
+        Self::up_with(name, topology, &[])
+    }
+
+    /// The same, with more arguments for `vmctl up`.
+    pub fn up_with(name: &str, topology: &str, args: &[&str]) -> Self {
         let (lab, file) = Self::written(name, topology);
-        let output = vmctl(["up", "-d", path(&file)]);
+        let output = vmctl(["up", "-d", path(&file)].into_iter().chain(args.iter().copied()));
         assert!(output.status.success(), "up failed: {}", told(&output));
         lab
     }

@@ -16,7 +16,7 @@ file=$here/../../examples/tansiv-10.toml
 socket=/run/chronotap/tansiv-10/control.sock
 runs() { curl -sS --unix-socket "$socket" http://lab/v1/runs; }
 
-"$vmctl" up -d "$file"
+"$vmctl" up -d --timeout 8m "$file"
 trap '"$vmctl" --lab tansiv-10 down' EXIT
 until [ "$(runs | jq .missing)" = 0 ]; do
     sleep 1

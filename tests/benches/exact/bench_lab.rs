@@ -10,6 +10,9 @@ use crate::sample::Sample;
 /// Virtual time in which it shows how fast a lab is.
 const TRIAL: Duration = Duration::from_millis(100);
 
+/// How long a lab may take to boot: each guest's boot is ten seconds of one core.
+const PATIENCE: &str = "8m";
+
 /// The most that one measurement covers.
 const LONGEST: Duration = Duration::from_secs(120);
 
@@ -22,7 +25,8 @@ pub struct BenchLab {
 impl BenchLab {
     /// Boots so many guests in a mode.
     pub fn up(mode: &str, guests: u32) -> Self {
-        let lab = Lab::up(&format!("bench-{mode}"), &topology(mode, guests));
+        let (name, text) = (format!("bench-{mode}"), topology(mode, guests));
+        let lab = Lab::up_with(&name, &text, &["--timeout", PATIENCE]);
         Self { lab, guests }
     }
 
