@@ -26,8 +26,13 @@ impl Lab {
     /// by side never share a lab. Without `[time]` the lab runs in realtime: which mode a host makes
     /// of a file that leaves it open is for tests of just that.
     pub fn up(name: &str, topology: &str) -> Self {
+        Self::up_with(name, topology, &[])
+    }
+
+    /// The same, with more arguments for `vmctl up`.
+    pub fn up_with(name: &str, topology: &str, args: &[&str]) -> Self {
         let (lab, file) = Self::written(name, topology);
-        let output = vmctl(["up", "-d", path(&file)]);
+        let output = vmctl(["up", "-d", path(&file)].into_iter().chain(args.iter().copied()));
         assert!(output.status.success(), "up failed: {}", told(&output));
         lab
     }

@@ -22,6 +22,8 @@ enum Bench {
     Sim,
     /// Windows of `lockstep` with real guests; needs root.
     Windows,
+    /// Barriers of `exact` with real guests, beside windows of `lockstep`; needs root.
+    Exact,
 }
 
 impl Bench {
@@ -31,6 +33,7 @@ impl Bench {
             Self::Datapath => ["chronotap-tests", "datapath"],
             Self::Sim => ["chronotap", "sim"],
             Self::Windows => ["chronotap-tests", "windows"],
+            Self::Exact => ["chronotap-tests", "exact"],
         }
     }
 }
@@ -46,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     match name {
         Bench::Datapath => drop(ebpf::build()?),
-        Bench::Windows => build::run()?,
+        Bench::Windows | Bench::Exact => build::run()?,
         Bench::Sim => {}
     }
     let [package, target] = name.target();

@@ -42,10 +42,8 @@ impl Lab {
             scenario.links[index].profiles = profiles;
             scenario.links[index].label.clone()
         };
-        if self.scenario().time.exact().is_some() {
-            // It was changed at whatever barrier came next.
-            self.perturbed.record(|| format!("link {label} changed"));
-        }
+        // At whichever barrier came next.
+        self.perturbed.record(|| format!("link set {label}"));
         self.journal.record(format!("link {label} changed: {}", told(change)));
         Ok(index)
     }
