@@ -1,10 +1,15 @@
 //! One struct per command.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::{Args, Subcommand};
 
-use super::span;
+use super::{Seeds, span};
 use crate::api::link::Direction;
 
 /// What `vmctl` can do.
@@ -121,6 +126,8 @@ passes; in realtime guests stop within some milliseconds after it. `vmctl resume
 Examples:
   vmctl run examples/exact.toml                   exit code 6 when an expectation does not hold
   vmctl run examples/exact.toml -o json | jq .exact.digest
+  vmctl run --repeat 3 examples/exact.toml        three runs must be the same, else exit code 7
+  vmctl run --seeds 1..20 examples/race.toml      which seeds break an expectation?
   vmctl run --for 10s                             in a lab that is up, let so much time pass
 
 The lab comes up, runs until `[time] until` or without it until its scheduled commands have ended,
@@ -233,8 +240,20 @@ pub struct Run {
     pub span: Option<Duration>,
 
     /// Another seed than the file's
-    #[arg(long, value_name = "NUMBER", requires = "file")]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "span")]
     pub seed: Option<u64>,
+
+    /// Run it so often, and compare: in mode exact all runs must be the same
+    #[arg(long, value_name = "TIMES", conflicts_with = "span")]
+    pub repeat: Option<NonZeroU32>,
+
+    /// Run it with each of these seeds, and tell which break an expectation
+    #[arg(long, value_name = "FIRST..LAST", conflicts_with_all = ["span", "seed", "repeat"])]
+    pub seeds: Option<Seeds>,
+
+    /// With --seeds, how many labs run at once [default: as many as there are cores for]
+    #[arg(long, value_name = "NUMBER", requires = "seeds")]
+    pub jobs: Option<NonZeroUsize>,
 
     /// How long guests may take to answer, where they are waited for: not in mode exact
     #[arg(long, value_name = "DURATION", env = "VMCTL_TIMEOUT")]

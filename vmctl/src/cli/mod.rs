@@ -4,9 +4,11 @@
 //! each command's `--help` ends with examples that work as they stand.
 
 mod commands;
+mod seeds;
 mod span;
 
 pub use commands::*;
+pub use seeds::Seeds;
 
 use clap::{Parser, ValueEnum};
 
@@ -52,8 +54,8 @@ Examples:
 
 Results go to standard output, progress and errors to standard error.
 Exit codes: 0 ok, 1 runtime failure, 2 usage or topology file, 3 not found, 4 privilege or
-capability missing, 5 timeout, 6 not as the topology file expects. `vmctl exec` ends with the code
-of the guest's command.
+capability missing, 5 timeout, 6 not as the topology file expects, 7 runs that should be the same
+are not. `vmctl exec` ends with the code of the guest's command.
 NO_COLOR is respected.";
 
 #[cfg(test)]

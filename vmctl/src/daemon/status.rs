@@ -108,6 +108,7 @@ pub async fn scrape(lab: &Lab) -> Result<Scrape, Failure> {
         virtual_time: now(windows.as_ref(), &observation),
         wall_time,
         windows,
+        perturbed: lab.perturbed.first().is_some(),
         observation: *observation,
     })
 }

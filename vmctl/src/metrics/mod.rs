@@ -4,8 +4,10 @@
 //! both; nothing is counted twice and the data plane never waits for a scrape.
 //!
 //! * `scrape`: which metrics there are, and what they mean. `windows`: those of labs in lockstep.
+//!   `exact`: those of labs in mode `exact`.
 //! * [`server`]: where they are served.
 
+mod exact;
 mod scrape;
 pub mod server;
 mod windows;

@@ -21,7 +21,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::windows;
+use super::{exact, windows};
 
 /// Reasons for which a port drops what its guest sends.
 const AT_INGRESS: [DropReason; 4] =
@@ -79,6 +79,8 @@ pub struct Scrape {
     pub wall_time: Duration,
     /// What windows were like, where the lab runs in windows.
     pub windows: Option<Windows>,
+    /// Whether anything came to the guests from outside.
+    pub perturbed: bool,
 }
 
 impl Scrape {
@@ -105,6 +107,9 @@ impl Collector for Scrape {
         self.switches(&mut encoder)?;
         self.lateness(&mut encoder)?;
         self.time(&mut encoder)?;
+        if let Some(exact) = &self.observation.exact {
+            exact::encode(&mut encoder, exact, self.perturbed)?;
+        }
         self.windows
             .as_ref()
             .map_or(Ok(()), |windows| windows::encode(&mut encoder, windows, &self.names.guests))
@@ -306,7 +311,9 @@ fn buckets(cumulative: impl Iterator<Item = (Duration, u64)>) -> Vec<(f64, u64)>
 
 #[cfg(test)]
 mod tests {
-    use chronotap::{observation::DirectionObservation, sim::SwitchCounters};
+    use chronotap::{
+        exact::ExactObservation, observation::DirectionObservation, sim::SwitchCounters,
+    };
 
     use super::*;
 
@@ -333,6 +340,7 @@ mod tests {
             virtual_time: Duration::from_millis(1500),
             wall_time: Duration::from_secs(2),
             windows: None,
+            perturbed: false,
         }
     }
 
@@ -341,6 +349,18 @@ mod tests {
         let text = scrape().render().expect("renders");
         let lines = text.lines().filter(|line| !line.ends_with(" 0"));
         insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn a_run_in_mode_exact_comes_on_top() {
+        let without = scrape().render().expect("renders");
+        let mut scrape = Scrape { perturbed: true, ..scrape() };
+        let (frames, windows, runs) = (7, 20, 30);
+        let exact = ExactObservation { digest: 0xabc, frames, windows, runs, doubt: None };
+        scrape.observation.exact = Some(exact);
+        let with = scrape.render().expect("renders");
+        let own = with.lines().filter(|line| !without.contains(line) && !line.starts_with('#'));
+        insta::assert_snapshot!(own.collect::<Vec<_>>().join("\n"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub fn played(played: &Played) -> String {
     if !played.commands.is_empty() {
         parts.push(commands(&played.commands));
     }
-    let differences: Vec<String> = played.commands.iter().flat_map(differences).collect();
+    let differences: Vec<String> = all_differences(played).collect();
     if !differences.is_empty() {
         parts.push(differences.join("\n"));
     }
@@ -30,6 +30,11 @@ pub fn played(played: &Played) -> String {
         None => format!("no digest: in {} no run is like another", played.mode),
     });
     parts.join("\n\n")
+}
+
+/// All that is not as expected.
+pub fn all_differences(played: &Played) -> impl Iterator<Item = String> {
+    played.commands.iter().flat_map(differences)
 }
 
 fn summary(played: &Played) -> String {

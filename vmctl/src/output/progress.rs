@@ -15,12 +15,19 @@ pub struct Steps {
     bar: Option<ProgressBar>,
     /// What a plain log has said last, so that it does not repeat itself.
     said: String,
+    silent: bool,
 }
 
 impl Steps {
     /// A display for this standard error.
     pub fn new() -> Self {
-        Self { bar: std::io::stderr().is_terminal().then(spinner), said: String::new() }
+        let bar = std::io::stderr().is_terminal().then(spinner);
+        Self { bar, said: String::new(), silent: false }
+    }
+
+    /// One that shows nothing: it would be one of many.
+    pub fn silent() -> Self {
+        Self { bar: None, said: String::new(), silent: true }
     }
 
     /// Shows one line of the daemon's.
@@ -46,6 +53,7 @@ impl Steps {
     pub fn say(&mut self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| note(text)),
+            None if self.silent => {}
             None => note(text),
         }
     }
@@ -60,7 +68,7 @@ impl Steps {
     fn step(&mut self, text: String) {
         match &self.bar {
             Some(bar) => bar.set_message(text),
-            None if text != self.said => {
+            None if !self.silent && text != self.said => {
                 note(&text);
                 self.said = text;
             }

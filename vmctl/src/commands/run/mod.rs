@@ -1,9 +1,14 @@
 //! `vmctl run`: a topology file from its first instruction to its end; or a span of a lab's time.
 //!
-//! * [`take`]: one run: up, play, down
+//! * `take`: one run: up, play, down
+//! * `repeat`, `journal`: the same several times, and where runs went apart
+//! * `sweep`: with one seed after the other
 //! * `interrupt`: Ctrl-C, for as many takes as there are
 
 mod interrupt;
+mod journal;
+mod repeat;
+mod sweep;
 mod take;
 
 use crate::{
@@ -47,8 +52,19 @@ async fn run_file(
     };
     privilege::check()?;
     let interrupt = Interrupt::listen()?;
+    if let Some(times) = args.repeat {
+        return repeat::run(&take, &scenario, times, &interrupt, format).await;
+    }
+    if let Some(seeds) = &args.seeds {
+        let jobs = args.jobs.unwrap_or_else(|| sweep::room(&scenario));
+        return sweep::run(&take, seeds, jobs, &interrupt, format).await;
+    }
+    once(&take, &interrupt, format).await
+}
+
+async fn once(take: &Take<'_>, interrupt: &Interrupt, format: Format) -> Result<u8, Failure> {
     let mut steps = Steps::new();
-    let played = take.perform(&interrupt, &mut steps).await;
+    let played = take.perform(interrupt, &mut steps).await;
     steps.clear();
     let Some(played) = played? else { return Ok(interrupt.code()) };
     output::print(format, &played, play::played)?;
