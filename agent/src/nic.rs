@@ -12,6 +12,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::MaybeUninit;
+use std::sync::atomic::Ordering;
 
 use chronotap_agent_abi::{Count, Page};
 use chronotap_common::stamp::FrameStamp;
@@ -91,7 +92,7 @@ impl Nic {
         info[Slot::ReceiveIov as usize] = receive_pieces as *const () as usize;
         // SAFETY: `info` is the first field of a `NetClientState`; the copy lives as long as QEMU.
         unsafe { *self.device.cast::<*const Info>() = self.info.get() };
-        self.timer.init(qemu, inject, (&raw const *self).cast_mut().cast());
+        self.timer.init(qemu, inject, std::ptr::null_mut());
     }
 
     /// Sets the timer for the next frame, if there is one.
@@ -130,25 +131,19 @@ impl Nic {
         self.heard.set(seq.wrapping_add(1));
     }
 
-    /// Hands over all frames that are due.
-    fn inject(&self, agent: &Agent) {
-        let (qemu, page) = (&agent.qemu, agent.shared.page);
-        let now = qemu.now().max(0) as u64;
-        while let Some(stamp) = self.next(page).filter(|stamp| stamp.at_ns <= now) {
-            if now - stamp.at_ns >= u64::from(page.grain.load(std::sync::atomic::Ordering::Relaxed))
-            {
-                page.bump(Count::Late);
-            }
-            // SAFETY: nobody else uses the buffer while this runs.
-            let head = unsafe { &*self.head.get() };
-            let frame = &head[FrameStamp::SIZE..self.len.get()];
-            // SAFETY: the device is a `NetClientState`, the octets live across the call; what the
-            // guest cannot take now QEMU copies, or drops as a network card does.
-            unsafe { (qemu.qemu_send_packet)(self.device, frame.as_ptr(), frame.len() as c_int) };
-            page.bump(Count::Injected);
-            self.len.set(0);
+    /// Hands over the next frame, which has this stamp.
+    fn inject(&self, qemu: &Qemu, page: &Page, stamp: FrameStamp, now: u64) {
+        if now - stamp.at_ns >= u64::from(page.grain.load(Ordering::Relaxed)) {
+            page.bump(Count::Late);
         }
-        self.expect(qemu, page);
+        // SAFETY: nobody else uses the buffer while this runs.
+        let head = unsafe { &*self.head.get() };
+        let frame = &head[FrameStamp::SIZE..self.len.get()];
+        // SAFETY: the device is a `NetClientState`, the octets live across the call; what the
+        // guest cannot take now QEMU copies, or drops as a network card does.
+        unsafe { (qemu.qemu_send_packet)(self.device, frame.as_ptr(), frame.len() as c_int) };
+        page.bump(Count::Injected);
+        self.len.set(0);
     }
 
     /// Writes a frame of the guest to the tap, behind a stamp.
@@ -205,12 +200,27 @@ fn has_header(tap: c_int) -> Result<bool, String> {
     Ok(unsafe { request.ifr_ifru.ifru_flags } & IFF_VNET_HDR != 0)
 }
 
-/// The frame that is due next is due now.
-unsafe extern "C" fn inject(opaque: *mut c_void) {
-    // SAFETY: `opaque` is a device of the agent, which is never freed.
-    let nic = unsafe { &*opaque.cast::<Nic>() };
+/// The frame that is due next at some device is due now.
+unsafe extern "C" fn inject(_opaque: *mut c_void) {
     if let Some(agent) = Agent::get() {
-        nic.inject(agent);
+        agent.inject();
+    }
+}
+
+impl Agent {
+    /// Hands over all frames that are due, those of one instant in the order of devices: timers of
+    /// one instant fire in the order in which they were set, which depends on how long windows are.
+    fn inject(&self) {
+        let (qemu, page) = (&self.qemu, self.shared.page);
+        let now = qemu.now().max(0) as u64;
+        let next = || {
+            let heads = self.nics.iter().filter_map(|nic| Some((nic, nic.next(page)?)));
+            heads.filter(|(_, stamp)| stamp.at_ns <= now).min_by_key(|(_, stamp)| stamp.at_ns)
+        };
+        while let Some((nic, stamp)) = next() {
+            nic.inject(qemu, page, stamp, now);
+        }
+        self.nics.iter().for_each(|nic| nic.expect(qemu, page));
     }
 }
 

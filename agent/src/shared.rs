@@ -37,6 +37,10 @@ impl Shared {
     /// # Errors
     /// It is not a page that we know.
     pub fn map(page: c_int, bell: c_int) -> Result<Self, String> {
+        // Reading beyond the end of a file is a fault.
+        if size_of_file(page).is_none_or(|size| size < SIZE as i64) {
+            return Err(format!("descriptor {page} is not a page of the daemon's"));
+        }
         let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a fresh mapping at an address of the kernel's choice overlaps nothing.
         let place =
@@ -45,7 +49,7 @@ impl Shared {
             return Err(format!("cannot map the page: {}", std::io::Error::last_os_error()));
         }
         // SAFETY: the mapping stays until QEMU ends, is aligned to pages, and holds `SIZE` octets,
-        // since the daemon sealed the file at that size. All that changes in it is atomic.
+        // as was just asked (the daemon has sealed the file at that size). All that changes in it is atomic.
         let page = unsafe { &*place.cast::<Page>() };
         if !page.is_ours() {
             return Err("the daemon and the agent are of different versions".to_owned());
@@ -90,10 +94,10 @@ impl Shared {
             }
             if !ending && self.is_orphaned() {
                 ending = true;
-                let process = std::process::id().cast_signed();
                 // Nobody will ever release us: end as if asked to.
+                let own = std::process::id().cast_signed();
                 // SAFETY: it has no preconditions.
-                unsafe { libc::kill(process, libc::SIGTERM) };
+                unsafe { libc::kill(own, libc::SIGTERM) };
             }
         }
     }
@@ -117,4 +121,12 @@ impl Shared {
         // SAFETY: it has no preconditions.
         unsafe { libc::getppid() != self.daemon }
     }
+}
+
+/// How long the file behind a descriptor is.
+fn size_of_file(descriptor: c_int) -> Option<i64> {
+    // SAFETY: all zeros are a valid `stat`.
+    let mut status: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: it fills in one `stat`.
+    (unsafe { libc::fstat(descriptor, &raw mut status) } == 0).then_some(status.st_size)
 }

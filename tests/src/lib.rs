@@ -1,5 +1,6 @@
 //! Fixtures of the tests on real parts.
 //!
+//! * [`agent`]: a QEMU with the agent of mode `exact`, with the test in the daemon's place.
 //! * [`detective`]: whether what a guest saw of its clocks in some runs differs from other runs.
 //! * [`figures`]: what is made of measured values before they are compared and printed.
 //! * [`lab`]: a running lab, driven through the `vmctl` binary as a user would, gone when dropped.
@@ -14,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod detective;
 pub mod figures;
 pub mod lab;

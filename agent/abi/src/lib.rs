@@ -195,7 +195,7 @@ impl Page {
     /// Adds one to a count. Only one thread at a time may.
     pub fn bump(&self, count: Count) {
         let count = &self.counts[count as usize];
-        count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Whether the daemon has let the guest pass its `barrier`th barrier.
