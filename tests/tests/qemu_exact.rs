@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use chronotap_tests::repeat::{Unrest, altered_qemu, essence, run};
 
-/// `[time]` of mode `exact`, with these further keys.
+/// `[time]` of mode `exact`, with these further keys. Slow guests have fewer instructions to wait for.
 fn exact(keys: &str) -> String {
-    format!("[time]\nmode = 'exact'\nuntil = '11s'\n{keys}\n[defaults.node]\nmemory = '96MiB'\n")
+    format!(
+        "[time]\nmode = 'exact'\nips = '125MHz'\nuntil = '16s'\n{keys}\n[defaults.node]\nmemory = '96MiB'\n"
+    )
 }
 
 /// What a guest knows about its own past: interrupts, ticks, frames, the kernel's words.
@@ -19,10 +21,10 @@ fn traffic(time: &str, seed: u32) -> String {
         writeln!(text, "[[node.{node}.run]]\nat = '{at}'\ncommand = ['sh', '-c', '''{script}''']")
             .expect("memory");
     };
-    run("bob", "3500ms", "iperf3 -s -1; iperf3 -s -1");
-    run("alice", "4s", "ping -c 4 -i 0.2 bob; cat /proc/sys/kernel/random/uuid");
-    run("alice", "5s", &format!("iperf3 -c bob -n 3M; iperf3 -c bob -u -b 20M -t 1; {TRACES}"));
-    run("bob", "10s", TRACES);
+    run("bob", "8s", "iperf3 -s -1; iperf3 -s -1");
+    run("alice", "9s", "ping -c 4 -i 0.2 bob; cat /proc/sys/kernel/random/uuid");
+    run("alice", "10s", &format!("iperf3 -c bob -n 3M; iperf3 -c bob -u -b 20M -t 1; {TRACES}"));
+    run("bob", "15s", TRACES);
     text + "[[link]]\nendpoints = ['alice:eth0', 'bob:eth0']\ndelay = '1ms'\njitter = '200us'\n\
             rate = '100Mbit'\nloss = '0.5%'\n"
 }
@@ -59,7 +61,7 @@ fn crowd() -> String {
         let other = ["b", "c", "d", "a"][number];
         write!(
             text,
-            "[[node.{node}.run]]\nat = '7s'\ncommand = ['sh', '-c', 'ping -c 5 -i 0.1 {other}; {TRACES}']\n\
+            "[[node.{node}.run]]\nat = '12s'\ncommand = ['sh', '-c', 'ping -c 5 -i 0.1 {other}; {TRACES}']\n\
              [[link]]\nendpoints = ['{node}:eth0', 'sw:p{number}']\ndelay = '2ms'\njitter = '1ms'\nloss = '2%'\n",
         )
         .expect("memory");

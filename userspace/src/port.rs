@@ -6,7 +6,7 @@ use chronotap_common::stamp::FrameStamp;
 
 use crate::observation::PortObservation;
 use crate::sim::{DropReason, HostInstant};
-use crate::xsk::{Arrival, Frame, Kick, Loss, Socket};
+use crate::xsk::{Arrival, Frame, Kick, Loss, Socket, Stamp};
 
 /// What carries a port's frames. On taps it is an AF_XDP socket; tests put a list in its place.
 pub trait Wire {
@@ -119,16 +119,34 @@ impl<W: Wire> Port<W> {
     /// Receives frames; those that a guest may send are handed to `take`. Returns descriptors.
     #[inline]
     pub fn receive(&mut self, most: u32, mut take: impl FnMut(Arrival)) -> u32 {
+        self.receive_all(most, |arrival| {
+            if let Ok(arrival) = arrival {
+                take(arrival);
+            }
+        })
+    }
+
+    /// The same, for who follows the stamps of frames that are refused (and counted), too.
+    #[inline]
+    pub fn receive_all(
+        &mut self,
+        most: u32,
+        mut take: impl FnMut(Result<Arrival, Option<Stamp>>),
+    ) -> u32 {
         let (counted, longest) = (&mut self.counted, self.longest);
         let Some(wire) = &mut self.wire else { return 0 };
         wire.receive(most, |arrival| {
             counted.received += 1;
+            let stamp = arrival.as_ref().ok().and_then(|arrival| arrival.stamp);
             match arrival.map_err(reason).and_then(|arrival| admit(arrival, longest)) {
                 Ok(arrival) => {
                     counted.received_bytes += arrival.frame.octets().len() as u64;
-                    take(arrival);
+                    take(Ok(arrival));
                 }
-                Err(reason) => counted.ingress.count(reason),
+                Err(reason) => {
+                    counted.ingress.count(reason);
+                    take(Err(stamp));
+                }
             }
         })
     }

@@ -94,9 +94,11 @@ impl Programs {
         let log = log.inspect_err(|error| tracing::debug!(%error, "no log from the kernel")).ok();
         let mut programs = Self { ebpf, sockets, counters, log };
         for ingress in [CAPTURE, ADOPT] {
-            programs.ingress(ingress)?.load().map_err(at(format!("load the {ingress} program")))?;
+            let program = programs.ingress(ingress)?;
+            patiently(|| program.load()).map_err(at(format!("load the {ingress} program")))?;
         }
-        programs.gate()?.load().map_err(at("load the gate program"))?;
+        let gate = programs.gate()?;
+        patiently(|| gate.load()).map_err(at("load the gate program"))?;
         Ok(programs)
     }
 
@@ -186,6 +188,22 @@ impl Programs {
     fn gate(&mut self) -> Result<&mut SchedClassifier> {
         program(&mut self.ebpf, GATE)
     }
+}
+
+/// The verifier gives up with `EAGAIN` when a signal is pending (`do_check` of the kernel's
+/// `kernel/bpf/verifier.c`), as after SIGCONT. Five attempts are what libbpf makes.
+fn patiently(
+    mut load: impl FnMut() -> std::result::Result<(), ProgramError>,
+) -> std::result::Result<(), ProgramError> {
+    const ATTEMPTS: usize = 5;
+    let interrupted = |outcome: &std::result::Result<(), ProgramError>| match outcome {
+        Err(ProgramError::LoadError { io_error, .. }) => {
+            io_error.kind() == std::io::ErrorKind::WouldBlock
+        }
+        _ => false,
+    };
+    let mut outcomes = std::iter::repeat_with(&mut load).take(ATTEMPTS - 1);
+    outcomes.find(|outcome| !interrupted(outcome)).unwrap_or_else(load)
 }
 
 fn program<'ebpf, P>(ebpf: &'ebpf mut Ebpf, name: &str) -> Result<&'ebpf mut P>

@@ -41,10 +41,15 @@ impl Intake {
     ) -> Taken {
         let mut taken = Taken::default();
         while port.has_arrivals() && taken.descriptors <= room {
-            taken.descriptors += port.receive(GULP, |Arrival { frame, stamp }| {
+            taken.descriptors += port.receive_all(GULP, |arrival| {
+                // A frame that is refused, as one that is too long, is none that got lost.
+                let (frame, stamp) = match arrival {
+                    Ok(Arrival { frame, stamp }) => (Some(frame), stamp),
+                    Err(stamp) => (None, stamp),
+                };
                 let stamp = stamp.unwrap_or(Stamp { at_ns: u64::MAX, seq: u32::MAX });
                 taken.wrong = self.follow(stamp, window).or(taken.wrong);
-                submit(self.last, frame);
+                frame.into_iter().for_each(|frame| submit(self.last, frame));
             });
         }
         if port.has_arrivals() {
@@ -59,7 +64,7 @@ impl Intake {
         self.last = sent.clamp(window.start, window.end).max(self.last);
         let is_next = stamp.seq == std::mem::replace(&mut self.next, stamp.seq.wrapping_add(1));
         match (is_next, window.contains(&sent)) {
-            (false, _) => Some("frames got lost, or were dropped there"),
+            (false, _) => Some("frames got lost"),
             (true, false) => Some("a frame was sent outside its window"),
             (true, true) => None,
         }

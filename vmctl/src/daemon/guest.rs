@@ -91,7 +91,8 @@ impl Prepared {
         // What it has written last still counts.
         tokio::select! {
             biased;
-            () = heard::all(&ears) => {}
+            // One that was not read in time is noted by who waits for it.
+            _heard = heard::all(&ears) => {}
             () = attended => {}
         }
         let end = epitaph(&seat, status, &log);

@@ -97,6 +97,24 @@ fn a_gap_between_frames_is_doubted() {
 }
 
 #[test]
+fn a_frame_that_is_too_long_is_refused_and_not_missed() {
+    let mut lab = Lab::new(&pair(MS), &singles(2), LONGEST, 1);
+    lab.machines[0].is_busy = true;
+    lab.begin();
+    lab.pass_until(at(5 * MS));
+    lab.open(VirtualInstant::MAX);
+    for (seq, len) in [(0, 60), (1, 1600), (2, 60)] {
+        lab.taps[0].send(&lab.memory, Stamp { at_ns: 5 * MS + 1, seq }, &vec![0xff; len]);
+    }
+    (0..2).for_each(|guest| lab.run(guest));
+    assert_eq!(lab.coordinator.close(), None);
+    let seen = lab.observe();
+    assert_eq!(seen.exact.and_then(|exact| exact.doubt), None);
+    assert_eq!(seen.ports[0].ingress.total(), 1);
+    assert_eq!(seen.ports[0].received, 3);
+}
+
+#[test]
 fn a_frame_from_another_window_is_doubted() {
     for at_ns in [0, 5 * MS - 1, 5 * MS, 2_000 * MS, u64::MAX] {
         let mut lab = forged(Stamp { at_ns, seq: 0 });

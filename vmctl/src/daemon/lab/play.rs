@@ -41,7 +41,7 @@ impl Lab {
         paused.map_err(|error| self.disobeyed("not paused", &error))?;
         let begun = Instant::now();
         let ended = loop {
-            heard::all(&self.ears).await;
+            self.hear().await;
             let now = self.mark().await?.now();
             if let Some(ended) = self.over(now, until) {
                 break ended;
@@ -50,13 +50,20 @@ impl Lab {
             match self.synchronizer.advance(slice).await {
                 Ok(_) => {}
                 // What the last one has written is still to be heard.
-                Err(SynchronizerError::Deserted) => heard::all(&self.ears).await,
+                Err(SynchronizerError::Deserted) => self.hear().await,
                 Err(error) => {
                     return Err(self.cut_short(slice, &error, &self.mark().await?));
                 }
             }
         };
         self.report(ended, begun).await
+    }
+
+    /// Lets everything be read that guests have written.
+    async fn hear(&self) {
+        if !heard::all(&self.ears).await {
+            self.perturbed.record(|| "a guest's output was not read in time".to_owned());
+        }
     }
 
     /// Why the run ends here, if it does.
