@@ -43,7 +43,7 @@ use crate::{
     metrics::Names,
     parts::{Part, Parts},
     qemu::{Acceleration, Binary, Images, Launch, RunAs, priority, spawn},
-    scenario::Scenario,
+    scenario::{Scenario, Speed},
 };
 
 /// QEMUs that start at once. Each needs a core for a moment, and all of them together would make
@@ -133,6 +133,12 @@ async fn come_up(
         return Ok(());
     }
     ready::wait(lab, belongings.dir.path(), orders.timeout, announcer).await?;
+    if lab.scenario().time.exact().is_some_and(|exact| exact.speed == Speed::Max) {
+        announcer.note(
+            "virtual time goes as fast as this host can: with `speed = \"1x\"` in [time] it keeps to \
+             the host's",
+        );
+    }
     govern::after_boot(lab, announcer).await?;
     if orders.hold {
         return lab.pause().await.map(drop);

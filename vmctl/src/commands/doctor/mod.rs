@@ -70,6 +70,7 @@ pub async fn run(args: &Doctor, lab: Option<&str>, format: Format) -> Result<(),
     let findings = verdict::findings(&verdict::Seen {
         facts: &facts,
         accelerator: &status.lab.accelerator,
+        mode: &status.lab.mode,
         machine: &machine,
         guest: node,
         links: &status.links,

@@ -13,6 +13,8 @@ pub struct Seen<'a> {
     pub facts: &'a Facts,
     /// `kvm` or `tcg`.
     pub accelerator: &'a str,
+    /// How the lab's time passes.
+    pub mode: &'a str,
     /// What QEMU was told.
     pub machine: &'a Machine,
     /// The guest as the topology has it.
@@ -145,7 +147,8 @@ pub mod tests {
         let backward = way("alice:eth0", "bob:eth1");
         let link = Link { name: "bob:eth1-alice:eth0".into(), mtu_bytes: MTU, forward, backward };
         let guest = guest();
-        findings(&Seen { facts, accelerator, machine, guest: &guest, links: &[link] })
+        let (guest, mode, links) = (&guest, "lockstep", &[link]);
+        findings(&Seen { facts, accelerator, mode, machine, guest, links })
     }
 
     #[test]
