@@ -165,13 +165,14 @@ impl ExactPlane {
         if let Some(guest) = self.coordinator.close() {
             return Next::Guest(guest);
         }
+        // Before anybody is told where virtual time stands: it does not until the host's has come.
+        if let Some(early) = self.early() {
+            return Next::Until(Some(early));
+        }
         self.settle();
         if self.is_held || self.coordinator.is_deserted() {
             self.anchor = None;
             return Next::Until(None);
-        }
-        if let Some(early) = self.early() {
-            return Next::Until(Some(early));
         }
         let limit = self.advance.as_ref().map_or(VirtualInstant::MAX, |(end, _)| *end);
         self.coordinator.open(limit);
