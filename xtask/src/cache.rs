@@ -62,13 +62,19 @@ pub fn is_fresh(file: &Path, key: &str) -> bool {
 
 /// Puts a built file in its place, whole or not at all, and notes its key.
 pub fn keep(built: &Path, file: &Path, key: &str) -> Result<()> {
-    let place = || format!("cannot write {}", file.display());
-    let folder = file.parent().with_context(place)?;
-    fs::create_dir_all(folder).with_context(place)?;
-    let draft = tempfile::NamedTempFile::new_in(folder).with_context(place)?;
-    fs::copy(built, draft.path()).with_context(place)?;
-    draft.persist(file).with_context(place)?;
-    fs::write(key_file(file), key).with_context(place)
+    place(built, file)?;
+    fs::write(key_file(file), key).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Puts a built file in its place, whole or not at all. Who has the old one open keeps that.
+pub fn place(built: &Path, file: &Path) -> Result<()> {
+    let failed = || format!("cannot write {}", file.display());
+    let folder = file.parent().with_context(failed)?;
+    fs::create_dir_all(folder).with_context(failed)?;
+    let draft = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+    fs::copy(built, draft.path()).with_context(failed)?;
+    draft.persist(file).with_context(failed)?;
+    Ok(())
 }
 
 fn key_file(file: &Path) -> PathBuf {

@@ -278,8 +278,7 @@ impl ExactPlane {
             std::hint::spin_loop();
         }
         page.want(true);
-        let sleeps = page.standing().is_none();
-        if sleeps {
+        if page.standing().is_none() {
             self.sleep(None)?;
         }
         self.coordinator.gates().of(guest).want(false);
