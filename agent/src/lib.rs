@@ -41,7 +41,7 @@ static LOADED: AtomicPtr<Loaded> = AtomicPtr::new(std::ptr::null_mut());
 
 /// All that there is of the agent. Used with QEMU's big lock held, but for waiting.
 struct Agent {
-    qemu: Qemu,
+    qemu: &'static Qemu,
     shared: Shared,
     gate: Gate,
     timer: Timer,
@@ -50,6 +50,7 @@ struct Agent {
 }
 
 struct Loaded {
+    qemu: Qemu,
     shared: Shared,
     nics: Vec<CString>,
 }
@@ -84,12 +85,18 @@ pub unsafe extern "C" fn qemu_plugin_install(
     words: *const *const c_char,
 ) -> c_int {
     let count = usize::try_from(count).unwrap_or(0);
-    // SAFETY: QEMU passes an array of so many pointers.
-    let words = unsafe { std::slice::from_raw_parts(words, count) };
+    let words = match words.is_null() {
+        true => &[],
+        // SAFETY: QEMU passes an array of so many pointers, and null only for none.
+        false => unsafe { std::slice::from_raw_parts(words, count) },
+    };
     // SAFETY: to C strings, which live across the call.
     let words = words.iter().map(|word| unsafe { CStr::from_ptr(*word) });
-    match load(words).and_then(|loaded| install(id, loaded)) {
-        Ok(()) => 0,
+    match load(words) {
+        Ok(loaded) => {
+            install(id, loaded);
+            0
+        }
         Err(why) => {
             eprintln!("chronotap: {why}");
             -1
@@ -97,6 +104,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
     }
 }
 
+/// Reads the arguments, and looks at QEMU.
 fn load<'a>(words: impl Iterator<Item = &'a CStr>) -> Result<Loaded, String> {
     let (mut page, mut bell, mut nics) = (None, None, Vec::new());
     for word in words {
@@ -113,33 +121,34 @@ fn load<'a>(words: impl Iterator<Item = &'a CStr>) -> Result<Loaded, String> {
         }
     }
     let (page, bell) = page.zip(bell).ok_or("page= and bell= must be descriptors")?;
-    Ok(Loaded { shared: Shared::map(page, bell)?, nics })
+    let shared = Shared::map(page, bell)?;
+    let qemu = Qemu::recognize().inspect_err(|why| shared.page.refuse(why))?;
+    Ok(Loaded { qemu, shared, nics })
 }
 
-/// Looks at QEMU, and asks to be called when the processors begin.
-fn install(id: u64, loaded: Loaded) -> Result<(), String> {
-    let shared = loaded.shared;
-    let qemu = Qemu::recognize().inspect_err(|why| shared.page.refuse(why))?;
+/// Asks to be called when the processors begin.
+fn install(id: u64, loaded: Loaded) {
+    let qemu = &loaded.qemu;
     // SAFETY: `id` is the one that QEMU gave; the function lives as long as QEMU does.
     unsafe { (qemu.qemu_plugin_register_vcpu_init_cb)(id, begin) };
     // SAFETY: as above.
     unsafe { (qemu.qemu_plugin_register_atexit_cb)(id, end, std::ptr::null_mut()) };
     if loaded.nics.is_empty() {
-        shared.page.enter(State::Ready);
+        loaded.shared.page.enter(State::Ready);
     }
     LOADED.store(Box::into_raw(Box::new(loaded)), Ordering::Release);
-    Ok(())
 }
 
 /// A processor's thread has begun, before the guest's first instruction.
 unsafe extern "C" fn begin(_id: u64, processor: c_uint) {
     // SAFETY: it is null or a leaked box that nobody has mutable access to.
     let loaded = unsafe { LOADED.load(Ordering::Acquire).as_ref() };
-    let Some(Loaded { shared, nics }) = loaded else { return };
+    let Some(loaded) = loaded else { return };
     if processor != 0 || Agent::get().is_some() {
         return;
     }
-    match take_hold(*shared, nics) {
+    let shared = loaded.shared;
+    match take_hold(loaded) {
         Ok(()) => shared.page.enter(State::Ready),
         Err(why) => {
             eprintln!("chronotap: {why}");
@@ -152,20 +161,21 @@ unsafe extern "C" fn begin(_id: u64, processor: c_uint) {
     }
 }
 
-fn take_hold(shared: Shared, names: &[CString]) -> Result<(), String> {
-    let qemu = Qemu::recognize()?;
-    let nics: Result<Vec<_>, _> = names.iter().map(|name| Nic::find(&qemu, name)).collect();
+fn take_hold(loaded: &'static Loaded) -> Result<(), String> {
+    let Loaded { qemu, shared, nics } = loaded;
+    let shared = *shared;
+    let nics: Result<Vec<_>, _> = nics.iter().map(|name| Nic::find(qemu, name)).collect();
     let (gate, timer, idle) = (Gate::default(), Timer::new(), Idle::default());
     let agent = Agent { qemu, shared, gate, timer, idle, nics: nics? };
     // Leaked: QEMU keeps its address for as long as it lives.
     let agent: &Agent = Box::leak(Box::new(agent));
     AGENT.store((&raw const *agent).cast_mut(), Ordering::Release);
-    agent.nics.iter().for_each(|nic| nic.hook(&agent.qemu));
-    agent.qemu.decide_idleness(idle::is_idle)?;
+    agent.nics.iter().for_each(|nic| nic.hook(qemu));
+    qemu.decide_idleness(idle::is_idle)?;
     // SAFETY: the handler and the agent live as long as QEMU does.
-    unsafe { (agent.qemu.qemu_add_vm_change_state_handler)(gate::on_run_state, agent.opaque()) };
-    agent.timer.init(&agent.qemu, gate::at_deadline, agent.opaque());
-    agent.timer.set(&agent.qemu, shared.page.deadline.load(Ordering::Acquire));
+    unsafe { (qemu.qemu_add_vm_change_state_handler)(gate::on_run_state, agent.opaque()) };
+    agent.timer.init(qemu, gate::at_deadline, agent.opaque());
+    agent.timer.set(qemu, shared.page.deadline.load(Ordering::Acquire));
     Ok(())
 }
 
