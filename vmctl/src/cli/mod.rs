@@ -5,10 +5,12 @@
 
 mod commands;
 mod seeds;
+mod setting;
 mod span;
 
 pub use commands::*;
 pub use seeds::Seeds;
+pub use setting::Setting;
 
 use clap::{Parser, ValueEnum};
 
