@@ -6,6 +6,7 @@ use clap::Parser as _;
 use vmctl::{cli::Cli, commands, output};
 
 fn main() -> ExitCode {
+    commands::completions::answer();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),

@@ -4,12 +4,14 @@ mod advance;
 mod check;
 mod clock;
 mod collect;
+pub mod completions;
 mod console;
 pub mod doctor;
 mod down;
 mod exec;
 mod held;
 mod link;
+mod man;
 mod path;
 mod privilege;
 mod ps;
@@ -38,6 +40,8 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     let lab = lab.as_deref();
     match command {
         Command::Check(args) => done(check::run(&args, lab, format)),
+        Command::Completions(args) => done(completions::run(args.shell)),
+        Command::Man(args) => done(man::run(args.directory.as_deref())),
         Command::Daemon(args) => done(daemon::run(&args, lab)),
         Command::Up(args) => wait(up::run(&args, lab, format)),
         Command::Down(args) => done(wait(down::run(args.name.as_deref().or(lab)))),

@@ -3,11 +3,13 @@
 mod guest;
 mod lab;
 mod network;
+mod shell;
 mod time;
 
 pub use guest::*;
 pub use lab::*;
 pub use network::*;
+pub use shell::*;
 pub use time::*;
 
 use clap::Subcommand;
@@ -74,4 +76,7 @@ the guest was started and stopped. The offset is from the end of the last window
     #[command(subcommand)]
     Link(LinkCommand),
     Daemon(Daemon),
+
+    Completions(Completions),
+    Man(Man),
 }
