@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::PortSettings;
 use super::alarms::Alarm;
-use super::exact::Steer;
+use super::steer::Steer;
 use crate::observation::Observation;
 use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
 use crate::xsk::SetupError;

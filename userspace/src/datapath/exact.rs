@@ -13,10 +13,10 @@ use std::sync::mpsc;
 use chronotap_agent_abi::{Count, State};
 use rustix::event::epoll;
 use rustix::time::Timespec;
-use tokio::sync::oneshot;
 
 use super::command::{Command, Doorbell};
 use super::plane::answer;
+use super::steer::{HoldReply, Steer};
 use super::{ExactError, ExactSettings, Speed, host_now};
 use crate::exact::{Coordinator, Gates, LONGEST_IDLE, SharedPage, Standing};
 use crate::sim::{GuestId, HostInstant, VirtualInstant};
@@ -24,21 +24,6 @@ use crate::xsk::Socket;
 
 /// Looks at a guest's page before sleeping: a few microseconds.
 const SPINS: u32 = 200;
-
-/// Who waits for virtual time to stand still, and gets where it does.
-pub(super) type HoldReply = oneshot::Sender<Result<VirtualInstant, ExactError>>;
-
-/// What may be asked of the exact mode alone.
-pub(super) enum Steer {
-    /// Tells when all guests stand at virtual zero, and lets windows begin, or holds there.
-    Begin { held: bool, reply: HoldReply },
-    /// Holds at the next barrier.
-    Hold(HoldReply),
-    /// Goes on.
-    Go,
-    /// Goes on, and holds when so much virtual time has passed.
-    Advance(std::time::Duration, HoldReply),
-}
 
 /// The guests' pages.
 pub(super) struct Pages(Vec<SharedPage>);
@@ -106,6 +91,9 @@ pub(super) struct ExactPlane {
     orders: Vec<Command>,
     begin: Option<(bool, HoldReply)>,
     holds: Vec<HoldReply>,
+    /// Guests that are to be attended to, and who waits for guests that now are.
+    calls: Vec<(GuestId, HoldReply)>,
+    attended: Vec<HoldReply>,
     advance: Option<(VirtualInstant, HoldReply)>,
     is_held: bool,
     speed: Speed,
@@ -134,6 +122,8 @@ impl ExactPlane {
             orders: Vec::new(),
             begin: None,
             holds: Vec::new(),
+            calls: Vec::new(),
+            attended: Vec::new(),
             advance: None,
             is_held: true,
             speed: settings.speed,
@@ -170,6 +160,10 @@ impl ExactPlane {
             return Next::Until(Some(early));
         }
         self.settle();
+        if !self.calls.is_empty() {
+            self.attend();
+            return Next::Again;
+        }
         if self.is_held || self.coordinator.is_deserted() {
             self.anchor = None;
             return Next::Until(None);
@@ -194,9 +188,17 @@ impl ExactPlane {
             answer(reply, Ok(now));
         }
         self.holds.drain(..).for_each(|reply| answer(reply, Ok(now)));
+        self.attended.drain(..).for_each(|reply| answer(reply, Ok(now)));
         if self.coordinator.is_deserted() {
             self.cut_short(ExactError::Deserted);
         }
+    }
+
+    /// Opens a window without length, for the guests that are called.
+    fn attend(&mut self) {
+        let (guests, replies): (Vec<_>, Vec<_>) = self.calls.drain(..).unzip();
+        self.attended.extend(replies);
+        self.coordinator.attend(&guests);
     }
 
     fn cut_short(&mut self, why: ExactError) {
@@ -261,6 +263,7 @@ impl ExactPlane {
                 self.cut_short(ExactError::Interrupted);
                 self.is_held = false;
             }
+            Steer::Attend(guest, reply) => self.calls.push((guest, reply)),
             Steer::Advance(span, reply) => {
                 self.cut_short(ExactError::Interrupted);
                 self.is_held = false;

@@ -11,6 +11,7 @@ mod exact;
 mod plane;
 mod probe;
 mod settings;
+mod steer;
 
 use std::ops::RangeInclusive;
 use std::sync::mpsc;
@@ -29,7 +30,6 @@ use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInst
 use alarms::Alarm;
 use command::{Command, Doorbell};
 pub use error::{DatapathError, ExactError, OrderError, RewireError};
-use exact::{HoldReply, Steer};
 use plane::{Birth, Ready};
 pub use settings::{
     Event, ExactSettings, Facts, MemoryLimits, PortSettings, Scheduling, Settings, Speed,
@@ -221,49 +221,6 @@ impl Datapath {
     /// The data plane has stopped.
     pub fn retire(&self, guest: GuestId) -> Result<(), OrderError> {
         self.send(Command::Retire(guest))
-    }
-
-    /// Waits until all guests of the exact mode stand at virtual zero, and lets windows begin;
-    /// with `held` it is left to others to let time go on from there.
-    ///
-    /// # Errors
-    /// An agent does not work with its guest's QEMU.
-    pub async fn begin(&self, held: bool) -> Result<VirtualInstant, ExactError> {
-        self.steer(|reply| Steer::Begin { held, reply }).await
-    }
-
-    /// Holds virtual time of the exact mode at the next barrier; returns where that is.
-    ///
-    /// # Errors
-    /// The data plane has stopped.
-    pub async fn hold_all(&self) -> Result<VirtualInstant, ExactError> {
-        self.steer(Steer::Hold).await
-    }
-
-    /// Lets virtual time of the exact mode go on.
-    ///
-    /// # Errors
-    /// The data plane has stopped.
-    pub fn go_on(&self) -> Result<(), ExactError> {
-        Ok(self.send(Command::Steer(Steer::Go))?)
-    }
-
-    /// Lets `span` of virtual time pass in the exact mode, then holds; returns where that is.
-    ///
-    /// # Errors
-    /// Something came in between, or no guest is left.
-    pub async fn advance(&self, span: Duration) -> Result<VirtualInstant, ExactError> {
-        self.steer(|reply| Steer::Advance(span, reply)).await
-    }
-
-    /// How long these take is for the guests to say: there is no limit.
-    async fn steer(
-        &self,
-        steer: impl FnOnce(HoldReply) -> Steer,
-    ) -> Result<VirtualInstant, ExactError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Steer(steer(reply)))?;
-        answer.await.map_err(|_hung_up| OrderError::Stopped)?
     }
 
     /// Binds a port to a new tap, as when a guest was started anew. Must be called on a thread in

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chronotap_common::stamp::FrameStamp;
 
 use super::foresight::{Foresight, after};
+use super::guest::Guest;
 use super::intake::Intake;
 use super::parts::{Gates, Parts};
 use super::{Digest, ExactObservation, LONGEST_IDLE, SHORTEST, Standing, UNASKED};
@@ -15,17 +16,6 @@ use crate::sim::{
     VirtualInstant,
 };
 use crate::xsk::{Frame, Memory};
-
-/// A guest, as the barriers see it.
-#[derive(Clone, Copy)]
-struct Guest {
-    /// Until when it does nothing unless a frame comes; in the past if it is not idle.
-    idle_until: VirtualInstant,
-    /// When it was asked last.
-    asked: VirtualInstant,
-    runs: bool,
-    departed: bool,
-}
 
 /// The network between guests that are held at barriers.
 pub struct Coordinator<W, G> {
@@ -68,7 +58,6 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
     pub fn new(parts: Parts<'_, W, G>) -> Result<Self, PlanError> {
         let Parts { ports, owners, plan, guests, longest, journal, .. } = parts;
         let zero = VirtualInstant::ZERO;
-        let guest = Guest { idle_until: zero, asked: zero, runs: true, departed: false };
         let count = ports.len();
         Ok(Self {
             network: Network::new(plan)?,
@@ -78,7 +67,7 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
             owners,
             memory: parts.memory,
             gates: parts.gates,
-            guests: vec![guest; guests as usize],
+            guests: vec![Guest::NEW; guests as usize],
             longest,
             grain: parts.grain,
             room: parts.room,
@@ -122,6 +111,22 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         self.hand_over(end);
         self.release(end);
         self.end = Some(end);
+    }
+
+    /// Opens a window that ends where it begins, in which guests whose clocks are behind come to
+    /// stand there. From now on they run in every window, as if they never idled. All must stand.
+    pub fn attend(&mut self, guests: &[GuestId]) {
+        for id in guests {
+            let Some(guest) = self.guests.get_mut(id.0 as usize) else { continue };
+            guest.attended = true;
+            guest.idle_until = self.now;
+            guest.runs = guest.asked < self.now && !guest.departed;
+            if guest.runs {
+                self.runs += 1;
+                self.gates.release(*id, self.now);
+            }
+        }
+        self.end = Some(self.now);
     }
 
     /// Closes the window that is open, if all guests stand at its end; else tells which one does
@@ -283,7 +288,7 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         let guest = &mut self.guests[id.0 as usize];
         guest.runs = false;
         guest.asked = end;
-        guest.idle_until = idle_until.unwrap_or(end);
+        guest.idle_until = idle_until.filter(|_| !guest.attended).unwrap_or(end);
         if clock < end || clock >= end + self.grain {
             self.doubt(|| format!("guest {} stopped at {clock} and not at {end}", id.0));
         }

@@ -22,6 +22,7 @@
 mod coordinator;
 mod digest;
 mod foresight;
+mod guest;
 mod intake;
 pub mod page;
 mod parts;

@@ -1,5 +1,6 @@
 //! The coordinator over lists instead of taps and machines instead of guests, without a kernel.
 
+mod attended;
 mod doubts;
 mod hostile;
 mod machine;

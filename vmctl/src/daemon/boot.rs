@@ -22,6 +22,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::{sync::mpsc, task::block_in_place};
 
 use super::{
+    attention::Attention,
     belongings::Belongings,
     describe,
     events::Journal,
@@ -295,7 +296,10 @@ async fn start(
     let quiet = means.exactness.is_some();
     let origin = if quiet { Origin::Tsc } else { Origin::Boot };
     let planned = guest.schedule(origin).map_or_else(Vec::new, |schedule| schedule.runs);
-    let terms = Terms { quiet, planned, perturbed: means.perturbed.clone() };
+    let attention = belongings.datapath.clone().filter(|_| quiet);
+    let attention = attention.map(|plane| Attention::of(plane, GuestId(index as u32)));
+    let attention = attention.unwrap_or_default();
+    let terms = Terms { quiet, planned, perturbed: means.perturbed.clone(), attention };
     let prepared = Prepared::take_over(guest.clone(), running, &directory, terms).await?;
     prioritize(scenario, &prepared);
     Ok(prepared)

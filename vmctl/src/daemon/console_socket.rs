@@ -49,8 +49,8 @@ async fn type_in(mut from_client: FromClient, typed: mpsc::Sender<Bytes>, seat: 
     while let Some(Ok(message)) = from_client.next().await {
         let Message::Binary(message) = message else { continue };
         let Some((Channel::Stdin, bytes)) = Channel::parse(message) else { continue };
-        seat.perturb("console input to");
-        if typed.send(bytes).await.is_err() {
+        let ready = seat.perturb("console input to").await;
+        if ready.is_err() || typed.send(bytes).await.is_err() {
             return;
         }
     }

@@ -14,11 +14,13 @@
 //! * `lab`, `seat`, `events`, `overload`: what is known while it runs. `status`, `pairs`, [`describe`]: told.
 //! * `guest`, `agent`, `console`, `fleet`: one guest's attendants, and all guests at once.
 //! * `runs`, `heard`, `perturbed`: what guests did by themselves, whether it was listened to, and
-//!   what the host did to them. `judge`: whether it is what the file expects.
+//!   what the host did to them; `attention`: what that takes. `judge`: whether it is what the file
+//!   expects.
 //! * `routes`, `exec`, `console_socket`, [`bounded`]: the control API.
 //! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
 
 mod agent;
+mod attention;
 mod belongings;
 mod boot;
 pub mod bounded;
@@ -29,6 +31,7 @@ pub mod describe;
 mod events;
 mod exactness;
 mod exec;
+mod exec_once;
 mod failures;
 mod fleet;
 mod govern;

@@ -17,7 +17,7 @@ use chronotap_guest::{host::Session, schedule::Scheduled};
 use rustix::process::Signal;
 use tokio::sync::watch;
 
-use super::{console::Console, describe, perturbed::Perturbed, runs::Runs};
+use super::{attention::Attention, console::Console, describe, perturbed::Perturbed, runs::Runs};
 use crate::{
     api::{
         failure::Failure,
@@ -40,6 +40,8 @@ pub struct Terms {
     pub planned: Vec<Scheduled>,
     /// What the host did to any guest of the lab.
     pub perturbed: Perturbed,
+    /// Before it does more.
+    pub attention: Attention,
 }
 
 /// A guest in a running lab.
@@ -55,6 +57,7 @@ pub struct Seat {
     pub runs: Runs,
     quiet: bool,
     perturbed: Perturbed,
+    attention: Attention,
     life: watch::Sender<Life>,
     /// Its QEMU, whoever waits for its end.
     hold: LiveProcess,
@@ -80,9 +83,9 @@ impl Seat {
     pub fn new(guest: scenario::Guest, hold: LiveProcess, console: Console, terms: Terms) -> Self {
         let life = Life { state: GuestState::Booting, session: None, wanted: false, reboots: 0 };
         let (pid, life, sentence) = (hold.id().pid, watch::Sender::new(life), OnceLock::new());
-        let Terms { quiet, planned, perturbed } = terms;
+        let Terms { quiet, planned, perturbed, attention } = terms;
         let runs = Runs::new(planned);
-        Self { guest, pid, console, runs, quiet, perturbed, life, hold, sentence }
+        Self { guest, pid, console, runs, quiet, perturbed, attention, life, hold, sentence }
     }
 
     /// The guest's name.
@@ -95,9 +98,14 @@ impl Seat {
         self.quiet
     }
 
-    /// Writes down that the host does something to it: `exec in`, `console input to`.
-    pub fn perturb(&self, what: &str) {
+    /// Writes down that the host does something to it: `exec in`, `console input to`. Resolves when
+    /// it may.
+    ///
+    /// # Errors
+    /// The lab is going down.
+    pub async fn perturb(&self, what: &str) -> Result<(), Failure> {
         self.perturbed.record(|| format!("{what} guest {}", self.name()));
+        self.attention.call().await
     }
 
     /// Its life as of now.
@@ -165,7 +173,7 @@ impl Seat {
         if life.session.is_none() && life.state != GuestState::Ready {
             return Err(self.no_agent(life.state));
         }
-        self.perturb("exec in");
+        self.perturb("exec in").await?;
         match life.session {
             Some(session) => Ok(session),
             None => self.open_session().await,
