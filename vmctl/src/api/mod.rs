@@ -16,6 +16,7 @@
 //! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
 //! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
+//! | `POST /v1/guests/NODE/exec` | [`Request`](exec::Request) | [`Ran`](exec::Ran), when the command has ended |
 //! | `GET /v1/guests/NODE/exec` | WebSocket | [`channel`] |
 //! | `GET /v1/guests/NODE/console` | WebSocket | [`channel`] |
 //!
@@ -23,6 +24,7 @@
 
 pub mod channel;
 pub mod exact;
+pub mod exec;
 pub mod failure;
 pub mod link;
 pub mod play;

@@ -29,7 +29,7 @@ pub enum Format {
 #[command(name = "vmctl", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 #[command(subcommand_required = true, disable_help_subcommand = true)]
 pub struct Cli {
-    /// The lab to talk to [default: the only one that is up, else the one of ./topology.toml]; for
+    /// The lab to talk to [default: the one of ./topology.toml, else the only one that is up]; for
     /// `up` and `check`, a name in place of the file's
     #[arg(short, long, value_name = "NAME", global = true, env = "VMCTL_LAB")]
     pub lab: Option<String>,

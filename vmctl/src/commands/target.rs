@@ -9,11 +9,11 @@ use crate::{
     scenario::{LabName, Scenario},
 };
 
-/// The file whose lab is meant when several run.
+/// The file whose lab is meant where no lab is named, as `vmctl up` boots it.
 const TOPOLOGY: &str = "topology.toml";
 
-/// A client of the lab that is meant: the one named, else the only one, else that of
-/// `./topology.toml`.
+/// A client of the lab that is meant: the one named, else that of `./topology.toml`, else the only
+/// one.
 ///
 /// # Errors
 /// Not found, with what there is.
@@ -25,21 +25,24 @@ pub fn find(named: Option<&str>) -> Result<Client, Failure> {
 
 /// The name of the lab that is meant; the lab has a state directory, and perhaps no daemon.
 ///
+/// Where a topology file lies, no other lab is meant, even if it is the only one that is up: `down`
+/// would be a surprise.
+///
 /// # Errors
 /// As [`find`].
 pub fn choose(named: Option<&str>, labs: &Labs) -> Result<LabName, Failure> {
     let listed = labs.list()?;
-    match (named, listed.as_slice()) {
-        (Some(name), _) => {
-            let lab = listed.iter().find(|lab| lab.name == *name);
-            lab.map(|lab| lab.name.clone()).ok_or_else(|| unknown(name, &listed))
+    let here = if named.is_none() { of_this_directory() } else { None };
+    let wanted = named.or(here.as_ref().map(LabName::as_str));
+    match (wanted, listed.as_slice()) {
+        (Some(wanted), _) => {
+            let lab = listed.iter().find(|lab| lab.name == *wanted);
+            lab.map(|lab| lab.name.clone()).ok_or_else(|| unknown(wanted, here.is_some(), &listed))
         }
         (None, []) => Err(Failure::not_found("no lab is up").remedy("`vmctl up FILE` starts one")),
         (None, [only]) => Ok(only.name.clone()),
-        (None, several) => of_this_directory(several).ok_or_else(|| {
-            Failure::not_found("several labs are up")
-                .remedy(format!("say which with --lab NAME (or VMCTL_LAB): {}", names(several)))
-        }),
+        (None, several) => Err(Failure::not_found("several labs are up")
+            .remedy(format!("say which with --lab NAME (or VMCTL_LAB): {}", names(several)))),
     }
 }
 
@@ -51,17 +54,21 @@ pub fn hint(lab: &str) -> Option<String> {
     (!meant).then(|| format!("commands without --lab mean this lab after: export VMCTL_LAB={lab}"))
 }
 
-/// The lab of `./topology.toml`, if it is up. A file that is wrong names none.
-fn of_this_directory(labs: &[Listed]) -> Option<LabName> {
-    let scenario = Scenario::load(Path::new(TOPOLOGY)).ok()?;
-    labs.iter().map(|lab| &lab.name).find(|name| **name == scenario.name).cloned()
+/// The lab of `./topology.toml`, if there is one. A file that is wrong names none.
+fn of_this_directory() -> Option<LabName> {
+    Scenario::load(Path::new(TOPOLOGY)).ok().map(|scenario| scenario.name)
 }
 
-fn unknown(name: &str, listed: &[Listed]) -> Failure {
-    let failure = Failure::not_found(format!("no lab `{name}`"));
+fn unknown(name: &str, of_this_directory: bool, listed: &[Listed]) -> Failure {
+    let (failure, start) = if of_this_directory {
+        let message = format!("the lab `{name}` of ./{TOPOLOGY} is not up");
+        (Failure::not_found(message), "`vmctl up` starts it")
+    } else {
+        (Failure::not_found(format!("no lab `{name}`")), "`vmctl up FILE` starts one")
+    };
     match listed {
-        [] => failure.remedy("no lab is up; `vmctl up FILE` starts one"),
-        some => failure.remedy(format!("labs are {}", names(some))),
+        [] => failure.remedy(format!("no lab is up; {start}")),
+        some => failure.remedy(format!("{start}; for others, --lab NAME: {}", names(some))),
     }
 }
 

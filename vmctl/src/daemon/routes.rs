@@ -16,13 +16,14 @@ use tokio::net::UnixListener;
 
 use super::{
     bounded::Bounded,
-    console_socket, exec,
+    console_socket, exec, exec_once,
     lab::Lab,
     status::{self, Pace},
 };
 use crate::api::{
     BODY_LIMIT,
     channel::MESSAGE_LIMIT,
+    exec::{Ran, Request as ExecRequest},
     failure::Failure,
     link::LinkChange,
     play::{Play, Played},
@@ -66,7 +67,7 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/clock", get(clock))
         .route("/v1/runs", get(async |State(lab): Shared| Json(lab.runs())))
         .route("/v1/shutdown", post(shutdown))
-        .route("/v1/guests/{node}/exec", get(open_exec))
+        .route("/v1/guests/{node}/exec", get(open_exec).post(exec_to_its_end))
         .route("/v1/guests/{node}/console", get(open_console))
         .fallback(async || Refusal(Failure::not_found("no such request; see /v1/status")))
         .method_not_allowed_fallback(async || {
@@ -121,6 +122,15 @@ async fn open_exec(
 ) -> Result<Response, Refusal> {
     let session = lab.seat(&node)?.session().await?;
     Ok(socket(upgrade)?.on_upgrade(|socket| exec::serve(socket, session, node)))
+}
+
+async fn exec_to_its_end(
+    State(lab): Shared,
+    Path(node): Path<String>,
+    Body(request): Body<ExecRequest>,
+) -> Answer<Ran> {
+    let session = lab.seat(&node)?.session().await?;
+    answer(exec_once::run(&session, &request).await)
 }
 
 async fn open_console(
