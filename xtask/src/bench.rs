@@ -16,6 +16,8 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Bench {
+    /// Until a lab can be worked with, beside QEMU's own boot; needs root.
+    Boot,
     /// Frames from tap to tap through the whole scheduler, beside Linux's own ways; needs root.
     Datapath,
     /// The simulated network alone.
@@ -30,6 +32,7 @@ impl Bench {
     /// The package that holds it, and its target there.
     fn target(self) -> [&'static str; 2] {
         match self {
+            Self::Boot => ["chronotap-tests", "boot"],
             Self::Datapath => ["chronotap-tests", "datapath"],
             Self::Sim => ["chronotap", "sim"],
             Self::Windows => ["chronotap-tests", "windows"],
@@ -49,7 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     match name {
         Bench::Datapath => drop(ebpf::build()?),
-        Bench::Windows | Bench::Exact => build::run()?,
+        Bench::Boot | Bench::Windows | Bench::Exact => build::run()?,
         Bench::Sim => {}
     }
     let [package, target] = name.target();
