@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// A command to run in the guest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Request {
     /// Program and arguments. The program is looked up in the guest's `PATH`; no shell.
     pub argv: Vec<String>,
@@ -28,6 +29,7 @@ impl Request {
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The program called exit with this status.
@@ -45,6 +47,7 @@ pub enum Outcome {
 
 /// Why a program could not be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StartFailure {
     /// There is no such program (a shell says 127).

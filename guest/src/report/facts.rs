@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// All facts. What the kernel does not tell is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Facts {
     /// What the kernel tells time by.
     pub clocksource: Option<Clocksource>,
@@ -40,6 +41,7 @@ pub const FLAGS: [&str; 7] = [
 
 /// What the kernel tells time by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Clocksource {
     /// In use.
     pub current: String,
@@ -49,6 +51,7 @@ pub struct Clocksource {
 
 /// A network interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Interface {
     /// Its name.
     pub name: String,
@@ -64,6 +67,7 @@ pub struct Interface {
 
 /// What a virtio network device and its driver have agreed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Virtio {
     /// All features, bit 0 first, as the kernel prints them.
     pub features: String,
@@ -102,6 +106,7 @@ const OFFLOADS: [(usize, &str); 13] = [
 
 /// What the kernel's log says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Log {
     /// The newest of the messages that tell of trouble with time, oldest first.

@@ -8,6 +8,7 @@
 //! signal, even to a command that does not read its input. One that sends more has to wait.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use chronotap_guest::{Outcome, Request};
@@ -62,7 +63,7 @@ impl Channel {
 }
 
 /// How a command ended, as far as the daemon can tell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ExecResult {
     /// The guest says: `{"exited": 0}`, `{"signaled": 2}`, `{"not_started": {…}}`.

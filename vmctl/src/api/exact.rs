@@ -1,9 +1,10 @@
 //! What tells one run of a lab in mode `exact` from another.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A run so far.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Exact {
     /// Hash, 32 hexadecimal digits, over every frame that was delivered and the virtual nanosecond
     /// at which it was. Absent if the run is not exact.
@@ -23,7 +24,7 @@ pub struct Exact {
 }
 
 /// What a guest has written to its console, in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ConsoleDigest {
     /// The guest.
     pub guest: String,

@@ -1,5 +1,6 @@
 //! A command as one request, for scripts that would rather not speak WebSocket.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use chronotap_guest::{Outcome, Request};
@@ -8,7 +9,7 @@ pub use chronotap_guest::{Outcome, Request};
 pub const OUTPUT_LIMIT: usize = 1 << 20;
 
 /// Answer of `POST /v1/guests/NODE/exec`, when the command has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Ran {
     /// How it ended: `{"exited": 0}`, `{"signaled": 9}`, `{"not_started": {…}}`.
     pub outcome: Outcome,

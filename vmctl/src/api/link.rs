@@ -1,9 +1,12 @@
 //! Changes of a running link.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which way of a link is meant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// From the endpoint that is named first to the other.
@@ -19,7 +22,7 @@ pub enum Direction {
 ///
 /// Values are written as in the topology file, with their unit. LINK is `A:eth0-B:eth0`, in either
 /// order (the order decides which way is forward), or one endpoint, whose outgoing way is forward.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkChange {
     /// Which way changes.

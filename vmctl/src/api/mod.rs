@@ -20,7 +20,7 @@
 //! | `GET /v1/guests/NODE/exec` | WebSocket | [`channel`] |
 //! | `GET /v1/guests/NODE/console` | WebSocket | [`channel`] |
 //!
-//! A request that fails is answered with a [`Failure`](failure::Failure).
+//! `docs/api.md` tells the same to users. A request that fails is answered with a [`Failure`](failure::Failure).
 
 pub mod channel;
 pub mod exact;

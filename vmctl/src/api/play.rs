@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{exact::Exact, runs::Run};
@@ -11,7 +12,7 @@ use super::{exact::Exact, runs::Run};
 ///
 /// The answer comes when that is over, and the lab stands still then. A pause, a resume or an
 /// advance ends it early, which is a failure.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Play {
     /// Virtual time.
@@ -27,7 +28,7 @@ impl Play {
 }
 
 /// Answer of `POST /v1/play`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Played {
     /// The lab.
     pub lab: String,
@@ -51,7 +52,7 @@ pub struct Played {
 }
 
 /// What ended a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// The instant that was asked for.
@@ -65,7 +66,7 @@ pub enum Ending {
 }
 
 /// A scheduled command, and whether it did what was expected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Judged {
     /// What became of it.
     #[serde(flatten)]
@@ -77,7 +78,7 @@ pub struct Judged {
 }
 
 /// Something that is not as expected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Difference {
     /// `exit`, `stdout`, `stderr`, or `end` for a command that has not come to one.
     pub what: String,

@@ -1,9 +1,10 @@
 //! Commands that guests run by themselves, at instants of their own time, and what became of them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Answer of `GET /v1/runs`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Runs {
     /// Every scheduled command: guests in the topology's order, their commands as well.
     pub runs: Vec<Run>,
@@ -16,7 +17,7 @@ pub struct Runs {
 }
 
 /// A scheduled command.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Run {
     /// The guest that runs it.
     pub guest: String,
@@ -33,7 +34,7 @@ pub struct Run {
 }
 
 /// What became of a command.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Ended {
     /// When it was started.
     pub start_ns: u64,
@@ -53,7 +54,7 @@ pub struct Ended {
 }
 
 /// How a command ended: one field of three.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
     /// By itself, with this status.

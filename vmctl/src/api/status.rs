@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::exact::Exact;
 use super::time::Windows;
 
 /// What a lab is; constant while it lives. Answer of `GET /v1/lab`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Lab {
     /// Its name.
     pub name: String,
@@ -31,7 +32,7 @@ pub struct Lab {
 }
 
 /// What a lab is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabState {
     /// Guests are starting.
@@ -57,7 +58,7 @@ impl LabState {
 }
 
 /// Answer of `GET /v1/status`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Status {
     /// What the lab is.
     pub lab: Lab,
@@ -93,7 +94,7 @@ pub struct Status {
 pub const EVENTS_KEPT: usize = 64;
 
 /// Virtual beside wall time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Time {
     /// Seconds that passed for the network and the guests.
     pub virtual_seconds: f64,
@@ -108,7 +109,7 @@ pub struct Time {
 /// How long after their due time frames were handed to their guest, since the lab began.
 ///
 /// Quantiles are upper bounds of histogram buckets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Lateness {
     /// Frames released.
     pub frames: u64,
@@ -121,7 +122,7 @@ pub struct Lateness {
 }
 
 /// The life of a guest, as far as the daemon can see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GuestState {
     /// Its QEMU runs, its agent has not answered yet.
@@ -150,7 +151,7 @@ impl GuestState {
 }
 
 /// A guest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Guest {
     /// Its name.
     pub name: String,
@@ -171,7 +172,7 @@ pub struct Guest {
 }
 
 /// An address of a guest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Address {
     /// The interface in the guest.
     pub interface: String,
@@ -182,7 +183,7 @@ pub struct Address {
 }
 
 /// A link.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Link {
     /// `alice:eth0-bob:eth0`.
     pub name: String,
@@ -195,7 +196,7 @@ pub struct Link {
 }
 
 /// One direction of a link: what is asked of it and what it did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Way {
     /// The sending endpoint.
     pub from: String,
@@ -243,7 +244,7 @@ pub struct Way {
 }
 
 /// Two guests that share a segment, over the quickest path between them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Pair {
     /// The guest that comes first in the topology.
     pub from: String,
@@ -263,7 +264,7 @@ pub struct Pair {
 }
 
 /// A ping between two guests when the lab came up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct FirstPing {
     /// Who pinged.
     pub from: String,
@@ -276,7 +277,7 @@ pub struct FirstPing {
 }
 
 /// Something that happened in the lab.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Event {
     /// Seconds of wall time since virtual time began, as [`Time::wall_seconds`].
     pub at_seconds: f64,
@@ -285,7 +286,7 @@ pub struct Event {
 }
 
 /// Answer of pause and resume: how closely the guests moved together.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Barrier {
     /// What the lab is doing now.
     pub state: LabState,
@@ -298,7 +299,7 @@ pub struct Barrier {
 }
 
 /// A lab in the answer of `vmctl ps`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Listed {
     /// Its name.
     pub name: String,

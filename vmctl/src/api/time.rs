@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{failure::Failure, status::LabState};
@@ -17,7 +18,7 @@ pub const LONGEST: Duration = Duration::from_hours(24 * 365);
 ///
 /// The answer comes when it has passed; who asked may hang up, it passes all the same. A pause, a
 /// resume or another advance ends it early, which is a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Advance {
     /// From [`SHORTEST`] to [`LONGEST`].
@@ -47,7 +48,7 @@ impl From<Duration> for Advance {
 }
 
 /// Answer of `POST /v1/advance`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Advanced {
     /// What the lab is doing now: `paused`, unless somebody was quick.
     pub state: LabState,
@@ -68,7 +69,7 @@ pub struct Advanced {
 }
 
 /// The windows of a span of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct WindowsPassed {
     /// How many.
     pub count: u64,
@@ -81,7 +82,7 @@ pub struct WindowsPassed {
 }
 
 /// Answer of `GET /v1/clock`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Clock {
     /// What the lab is doing.
     pub state: LabState,
@@ -105,7 +106,7 @@ pub struct Clock {
 }
 
 /// A guest's own clock, in the lab's virtual time, as of its last stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct GuestClock {
     /// The guest.
     pub name: String,
@@ -120,7 +121,7 @@ pub struct GuestClock {
 }
 
 /// What a lab's windows were like so far.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Windows {
     /// Length of a window.
     pub quantum_ns: u64,
@@ -159,7 +160,7 @@ pub struct Windows {
 
 /// Many spans of time in short. Quantiles are upper bounds of histogram buckets; all are absent
 /// where there was no span.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Spans {
     /// How many.
     pub count: u64,

@@ -16,6 +16,7 @@ mod path;
 mod privilege;
 mod ps;
 mod run;
+mod schema;
 mod target;
 mod terminal;
 mod time;
@@ -42,6 +43,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Check(args) => done(check::run(&args, lab, format)),
         Command::Completions(args) => done(completions::run(args.shell)),
         Command::Man(args) => done(man::run(args.directory.as_deref())),
+        Command::Schema => done(schema::run()),
         Command::Daemon(args) => done(daemon::run(&args, lab)),
         Command::Up(args) => wait(up::run(&args, lab, format)),
         Command::Down(args) => done(wait(down::run(args.name.as_deref().or(lab)))),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::target;
@@ -44,8 +45,8 @@ fn when(barrier: &Barrier) -> String {
 }
 
 /// What became of the guests of a lab without a daemon.
-#[derive(Serialize)]
-struct Orphans {
+#[derive(JsonSchema, Serialize)]
+pub struct Orphans {
     /// `dead`, as `ps` has it.
     state: &'static str,
     /// Guests that run.

@@ -20,6 +20,7 @@ use std::{
     process::ExitCode,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -28,7 +29,7 @@ use crate::{
 };
 
 /// Prints `value` as JSON, or as the table that `table` makes of it.
-pub fn print<T: Serialize>(
+pub fn print<T: Serialize + JsonSchema>(
     format: Format,
     value: &T,
     table: impl FnOnce(&T) -> String,

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use chronotap::sim::{Loss, Profile};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::reach::PING_FRAME;
@@ -15,7 +16,7 @@ mod time;
 pub use time::{ExactDescription, LockstepDescription, LookaheadDescription, TimeDescription};
 
 /// A lab as it would be built.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Description {
     /// Its name.
     pub name: String,
@@ -39,7 +40,7 @@ pub struct Description {
 }
 
 /// A guest.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct GuestDescription {
     /// Its name.
     pub name: String,
@@ -58,7 +59,7 @@ pub struct GuestDescription {
 }
 
 /// A scheduled command.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct RunDescription {
     /// When, since power-on.
     pub at_ns: u64,
@@ -69,7 +70,7 @@ pub struct RunDescription {
 }
 
 /// What is expected of a command; null where that is nothing.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct ExpectDescription {
     /// The status that it exits with.
     pub exit: Option<i32>,
@@ -80,20 +81,22 @@ pub struct ExpectDescription {
 }
 
 /// A NIC.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct NicDescription {
     /// Interface name in the guest.
     pub name: String,
     /// Hardware address.
+    #[schemars(with = "String")]
     pub mac: MacAddr,
     /// `10.0.0.1/24`; null if it has none.
+    #[schemars(with = "Option<String>")]
     pub address: Option<Ipv4Prefix>,
     /// MTU.
     pub mtu_bytes: u32,
 }
 
 /// A link.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct LinkDescription {
     /// `alice:eth0-bob:eth0`.
     pub label: String,
@@ -106,7 +109,7 @@ pub struct LinkDescription {
 }
 
 /// One way of a link. A null limit means none.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct WayDescription {
     /// One-way delay.
     pub delay_ns: u64,
@@ -135,7 +138,7 @@ pub struct WayDescription {
 }
 
 /// Two guests that share a segment.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct PairDescription {
     /// One guest.
     pub a: String,

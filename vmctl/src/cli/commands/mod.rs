@@ -77,6 +77,15 @@ the guest was started and stopped. The offset is from the end of the last window
     Link(LinkCommand),
     Daemon(Daemon),
 
+    /// Print the JSON Schema of what `-o json` prints and the control API speaks
+    #[command(after_help = "\
+Examples:
+  vmctl schema | jq '.commands | keys'
+  vmctl schema | jq '.requests[\"GET /v1/status\"]'
+
+Fields are added, never renamed or given another meaning.")]
+    Schema,
+
     Completions(Completions),
     Man(Man),
 }

@@ -14,6 +14,7 @@ mod verdict;
 use std::time::Duration;
 
 use chronotap_guest::{StartFailure, report::facts::Facts};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use verdict::{Finding, Verdict};
@@ -39,7 +40,7 @@ const TOOL: &str = "chronotap-guest";
 const WITHIN: Duration = Duration::from_secs(120);
 
 /// What was found in a guest.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Diagnosis {
     /// The guest.
     pub guest: String,

@@ -1,6 +1,7 @@
 //! What facts mean. Pure.
 
 use chronotap_guest::report::facts::{Facts, Log};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{clocks, machine::Machine, network};
@@ -24,7 +25,7 @@ pub struct Seen<'a> {
 }
 
 /// Whether something has to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// No.
@@ -34,7 +35,7 @@ pub enum Verdict {
 }
 
 /// The answer to one question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Finding {
     /// What was looked at: `clocksource`, `tsc`, `timer`, `rtc`, `exact clock`, `command line`,
     /// `kernel log`, and `NIC mtu` and `NIC offloads` for every NIC.

@@ -11,13 +11,14 @@ use std::{
     path::Path,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Characters of a console's line that are told.
 const SHOWN: usize = 200;
 
 /// A frame in a journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Frame {
     /// When it was handed to its guest, in virtual nanoseconds.
     pub at_ns: u64,
@@ -30,7 +31,7 @@ pub struct Frame {
 }
 
 /// Two things in the same place of two runs, where there should be one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Apart<T> {
     /// What there is in the first run; nothing if it has ended before.
     pub first: Option<T>,

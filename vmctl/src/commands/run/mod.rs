@@ -19,6 +19,8 @@ use crate::{
     output::{self, play, progress::Steps},
 };
 use interrupt::Interrupt;
+pub use repeat::Repeated;
+pub use sweep::Sweep;
 use take::Take;
 
 /// The exit code when something is not as the file expects.

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -23,8 +24,8 @@ use crate::{
 const DIFFERENT: u8 = 7;
 
 /// What came of it.
-#[derive(Debug, Serialize)]
-struct Repeated {
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Repeated {
     /// Runs that were compared.
     runs: u32,
     /// Where the last of them differs from the first, if it does.
@@ -34,7 +35,7 @@ struct Repeated {
 }
 
 /// Where two runs went apart.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Divergence {
     /// At a frame for this port.

@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, path::Path};
 
 use futures_util::{StreamExt as _, stream};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{UNEXPECTED, interrupt::Interrupt, take::Take};
@@ -14,14 +15,14 @@ use crate::{
 };
 
 /// What came of one seed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Explored {
     seed: u64,
     #[serde(flatten)]
     outcome: Outcome,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     /// It ran to its end.
@@ -31,8 +32,8 @@ enum Outcome {
 }
 
 /// What came of all of them, in the order of seeds.
-#[derive(Debug, Default, Serialize)]
-struct Sweep {
+#[derive(Debug, Default, JsonSchema, Serialize)]
+pub struct Sweep {
     /// Seeds that break an expectation.
     broken: Vec<u64>,
     /// Seeds that did not run.

@@ -1,12 +1,13 @@
 //! How time is governed, for people and programs.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::{Exact, Lockstep, Overload, Parallel, Scenario, TimeSettings};
 use super::nanos;
 
 /// How time is governed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 #[serde(tag = "mode", rename_all = "lowercase")]
 pub enum TimeDescription {
     /// Guests run on the host's time.
@@ -30,7 +31,7 @@ pub enum TimeDescription {
 }
 
 /// What windows are like in mode `exact`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct ExactDescription {
     /// Cap on their length; null if only the lookahead bounds it.
     pub quantum_ns: Option<u64>,
@@ -43,7 +44,7 @@ pub struct ExactDescription {
 }
 
 /// What windows are like.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct LockstepDescription {
     /// Length of a window.
     pub quantum_ns: u64,
@@ -62,7 +63,7 @@ pub struct LockstepDescription {
 }
 
 /// The path between two guests that takes the least time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct LookaheadDescription {
     /// How long it takes at the least.
     pub span_ns: u64,
