@@ -70,11 +70,13 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         let zero = VirtualInstant::ZERO;
         let guest = Guest { idle_until: zero, asked: zero, runs: true, departed: false };
         let count = ports.len();
+        let network = Network::new(plan)?;
+        let foresight = Foresight::new(plan, &owners, guests as usize, |direction| {
+            network.schedule(direction).least_delay()
+        });
         Ok(Self {
-            network: Network::new(plan)?,
-            foresight: Foresight::new(plan, &owners, guests as usize, |direction| {
-                plan.schedule(direction).least_delay()
-            }),
+            network,
+            foresight,
             plan: plan.clone(),
             ports,
             owners,

@@ -41,7 +41,8 @@ impl Paths {
     /// # Panics
     /// If there are more or fewer owners than ports.
     pub fn new(plan: &Plan, owners: &[GuestId]) -> Self {
-        Self::with(plan, owners, |direction| plan.schedule(direction).least_delay())
+        let schedules = plan.schedules();
+        Self::with(plan, owners, |direction| schedules[direction.index()].least_delay())
     }
 
     /// The same, with least delays other than the plan's.
@@ -295,7 +296,8 @@ mod tests {
             [Some(ms(21)), None, None],
             "from one own port to the other"
         );
-        let least = |direction| three.schedule(direction).least_delay();
+        let schedules = three.schedules();
+        let least = |direction: DirectionId| schedules[direction.index()].least_delay();
         assert_eq!(Paths::onward(&three, least), [Some(ms(2))]);
         assert_eq!(Paths::onward(&plan(0, 1, &[]), least), [None]);
         let direct = plan(2, 0, &[([port(0), port(1)], [(7, 0), (9, 0)])]);

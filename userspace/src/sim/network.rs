@@ -73,14 +73,16 @@ impl<F: Payload> Network<F> {
             stragglers: 0,
             in_flight: 0,
         };
+        let mut schedules = plan.schedules().into_iter();
         for (link, id) in plan.links.iter().zip((0..).map(LinkId)) {
             let [a, b] = link.ends;
             let first = network.directions.len() as u32;
             let (at_a, at_b) =
                 (network.plug(a, [first, first + 1]), network.plug(b, [first + 1, first]));
-            for (way, to) in Way::BOTH.into_iter().zip([at_b, at_a]) {
+            let ways = Way::BOTH.into_iter().zip([at_b, at_a]).zip(schedules.by_ref());
+            for ((way, to), schedule) in ways {
                 let id = DirectionId { link: id, way };
-                let link = LinkDirection::new(plan.seed, id, plan.schedule(id));
+                let link = LinkDirection::new(plan.seed, id, schedule);
                 let faults = Faults::new(plan.faults_of(id), Dice::for_faults(plan.seed, id));
                 network.directions.push(Direction::new(link, faults, to));
             }

@@ -184,14 +184,14 @@ impl Plan {
         }
     }
 
-    /// What a direction is like over time.
-    ///
-    /// # Panics
-    /// If the plan has no such link.
-    pub fn schedule(&self, id: DirectionId) -> Schedule {
-        let profile = &self.links[id.link.0 as usize].profiles[id.way as usize];
-        let own = self.changes.iter().filter(|(direction, _)| *direction == id);
-        Schedule::new(profile, own.map(|(_, change)| change.clone()))
+    /// All directions over time, by [`DirectionId::index`].
+    pub fn schedules(&self) -> Vec<Schedule> {
+        let mut changes = vec![Vec::new(); self.links.len() * 2];
+        for (direction, change) in &self.changes {
+            changes[direction.index()].push(change.clone());
+        }
+        let profiles = self.links.iter().flat_map(|link| &link.profiles);
+        profiles.zip(changes).map(|(profile, changes)| Schedule::new(profile, changes)).collect()
     }
 
     /// The faults of a direction.

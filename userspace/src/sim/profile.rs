@@ -68,6 +68,12 @@ impl Profile {
     /// check sequence 4, inter-packet gap 12 (IEEE 802.3 clauses 3.1.1 and 4.4.2).
     pub const ETHERNET_OVERHEAD: u32 = 24;
 
+    /// Whether some frames would want to take less than no time, and therefore take none.
+    pub fn jitter_exceeds(&self) -> bool {
+        let greatest = self.distribution.greatest_jitter(nanos(self.delay));
+        greatest.is_some_and(|greatest| nanos(self.jitter) > greatest)
+    }
+
     /// The least time between sending and arrival, serialization aside.
     pub fn least_delay(&self) -> Duration {
         if self.jitter.is_zero() {

@@ -120,6 +120,13 @@ impl Schedule {
         while self.passed < passed && self.pass().is_some() {}
     }
 
+    /// Changes the direction for good, now.
+    pub fn set(&mut self, patch: Patch) {
+        self.make(&Step::Set(patch));
+        self.passed += 1;
+        self.foresee();
+    }
+
     /// Adds a change behind those of the same instant.
     pub fn insert(&mut self, change: Change) {
         let place = self.pending.partition_point(|pending| pending.change.at <= change.at);

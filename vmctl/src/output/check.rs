@@ -157,7 +157,7 @@ fn links(links: &[LinkDescription]) -> String {
                 name.into(),
                 nanos(way.delay_ns),
                 nanos(way.jitter_ns),
-                or_dash(way.rate_bit_per_s.map(rate)),
+                if way.trace { "trace".into() } else { or_dash(way.rate_bit_per_s.map(rate)) },
                 share(way.loss),
                 super::links::queue(way.queue_bytes, way.queue_frames),
             ]);
