@@ -46,6 +46,7 @@ pub async fn serve(listener: UnixListener, lab: Arc<Lab>) {
             tracing::error!(%error, "the control socket is no longer served");
         }
         () = pace.keep(&lab) => {}
+        () = async { lab.tell_happenings().await; std::future::pending().await } => {}
     }
 }
 

@@ -19,6 +19,9 @@ pub fn render(plan: &Description) -> String {
     if !plan.links.is_empty() {
         parts.push(links(&plan.links));
     }
+    if plan.links.iter().any(|link| !link.events.is_empty()) {
+        parts.push(events(&plan.links));
+    }
     parts.join("\n\n")
 }
 
@@ -140,6 +143,16 @@ fn expected(expect: &ExpectDescription) -> String {
     let parts = [exit, pattern("stdout", &expect.stdout), pattern("stderr", &expect.stderr)];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     or_dash((!parts.is_empty()).then(|| parts.join(", ")))
+}
+
+fn events(links: &[LinkDescription]) -> String {
+    let mut table = table(&["link", "at", "what"], &[1]);
+    for link in links {
+        for event in &link.events {
+            table.add_row([link.label.clone(), nanos(event.at_ns), event.what.clone()]);
+        }
+    }
+    text(&table)
 }
 
 fn links(links: &[LinkDescription]) -> String {

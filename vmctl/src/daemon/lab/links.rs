@@ -1,6 +1,6 @@
 //! The lab's links: found by their names, and changed while they carry frames.
 
-use std::sync::PoisonError;
+use std::{collections::VecDeque, sync::PoisonError, time::Duration};
 
 use chronotap::{
     datapath::OrderError,
@@ -15,11 +15,16 @@ use crate::{
         failure::Failure,
         link::{Direction, LinkChange, LinksChange},
     },
-    scenario::{self, FoundLink, Scenario},
+    daemon::status::virtual_time,
+    scenario::{self, FoundLink, Happening, Scenario},
+    units::Delay,
 };
 
 /// How often a change is thought over again because a scheduled one came first.
 const ATTEMPTS: usize = 5;
+
+/// How often it is looked whether something has happened to a link.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A change that has been thought over.
 struct Considered {
@@ -83,6 +88,36 @@ impl Lab {
             link.profiles = schedules.map(|schedule| schedule.present().clone());
         }
         scenario
+    }
+
+    /// Writes down what the file has happen to links, within a moment of when it does. Ends when the
+    /// data plane does.
+    pub async fn tell_happenings(&self) {
+        let mut happenings: VecDeque<(Duration, String)> = {
+            let scenario = self.scenario();
+            let told = scenario.links.iter().flat_map(|link| {
+                let of_link = move |happening: &Happening| {
+                    let (at, what) = (happening.at, &happening.what);
+                    (at, format!("link {}: {what} ({} in)", link.label, Delay::from(at)))
+                };
+                link.happenings.iter().map(of_link)
+            });
+            told.collect()
+        };
+        happenings.make_contiguous().sort_by_key(|(at, _)| *at);
+        while !happenings.is_empty() {
+            tokio::time::sleep(LOOK).await;
+            let now = match self.observe().await {
+                Ok((observation, _)) => virtual_time(&observation),
+                Err(error) => {
+                    tracing::debug!(%error, "links are not looked after any more");
+                    return;
+                }
+            };
+            while let Some((_, what)) = happenings.pop_front_if(|(at, _)| *at <= now) {
+                self.journal.record(what);
+            }
+        }
     }
 
     /// The links by their names, each once; all if there are none.
