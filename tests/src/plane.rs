@@ -52,7 +52,7 @@ pub fn object() -> Vec<u8> {
 pub fn pair(profile: &Profile) -> Plan {
     let ends = [Endpoint::Port(PortId(0)), Endpoint::Port(PortId(1))];
     let links = vec![LinkPlan { ends, profiles: [profile.clone(), profile.clone()] }];
-    Plan { seed: 7, ports: 2, switches: Vec::new(), links }
+    Plan { seed: 7, ports: 2, switches: Vec::new(), links, ..Plan::default() }
 }
 
 /// `ports` ports around one switch.
@@ -62,7 +62,7 @@ pub fn star(ports: u32, profile: &Profile) -> Plan {
         profiles: [profile.clone(), profile.clone()],
     };
     let switches = vec![SwitchSettings::default()];
-    Plan { seed: 7, ports, switches, links: (0..ports).map(link).collect() }
+    Plan { seed: 7, ports, switches, links: (0..ports).map(link).collect(), ..Plan::default() }
 }
 
 /// A link that does nothing but delay.

@@ -335,10 +335,14 @@ fn a_link_changes_while_frames_are_under_way() {
         plane.send(0, &frame(1, 2, 0, 60));
         plane.wait_until(|seen| seen.ports[0].received == 1);
         let Plane { datapath, runtime, .. } = &plane;
-        let change = |id| runtime.block_on(datapath.set_profile(id, delayed(ms(5))));
+        let change = |direction| {
+            let patch = Patch::from(&delayed(ms(5)));
+            let change = DirectionChange { direction, patch, passed: 0 };
+            runtime.block_on(datapath.change(vec![change]))
+        };
         change(FORWARD).expect("the link is there");
         let nowhere = DirectionId { link: LinkId(9), ..FORWARD };
-        assert_eq!(change(nowhere), Err(OrderError::Unknown));
+        assert_eq!(change(nowhere), Err(NotChanged::NoSuchLink(nowhere.link).into()));
         plane.send(0, &frame(1, 2, 1, 60));
         let mut arrived = [plane.receive(1), plane.receive(1)];
         arrived.sort();

@@ -149,7 +149,13 @@ impl Experiment {
 /// Point-to-point links, the nodes in pairs.
 fn pairs(nodes: u32) -> Experiment {
     let links = (0..nodes / 2).map(|link| link_between(port(2 * link), port(2 * link + 1)));
-    let plan = Plan { seed: 1, ports: nodes, switches: Vec::new(), links: links.collect() };
+    let plan = Plan {
+        seed: 1,
+        ports: nodes,
+        switches: Vec::new(),
+        links: links.collect(),
+        ..Plan::default()
+    };
     let frames = (0..nodes).map(|node| frame(node ^ 1, node)).collect();
     Experiment::new("p2p pairs", &plan, frames)
 }
@@ -162,7 +168,13 @@ fn star(nodes: u32) -> Experiment {
     // Only the middle knows everybody.
     let mut switches = vec![SwitchSettings { table: 1024, ..Default::default() }; leaves as usize];
     switches.push(SwitchSettings { table: nodes as usize * 4, ..SwitchSettings::default() });
-    let plan = Plan { seed: 1, ports: nodes, switches, links: access.chain(trunks).collect() };
+    let plan = Plan {
+        seed: 1,
+        ports: nodes,
+        switches,
+        links: access.chain(trunks).collect(),
+        ..Plan::default()
+    };
     // Nodes 2k and 2k + 1 talk to each other; they hang off neighbouring switches.
     let frames: Vec<_> = (0..nodes).map(|node| frame(node ^ 1, node)).collect();
     let mut star = Experiment::new("star of switches", &plan, frames.clone());

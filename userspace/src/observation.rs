@@ -51,6 +51,8 @@ pub struct DirectionObservation {
     pub in_flight: u64,
     /// Frames waiting for its wire.
     pub backlog: BacklogSize,
+    /// How many changes it has been through.
+    pub changes: usize,
 }
 
 /// Everything, at one instant.
@@ -105,6 +107,7 @@ impl Observation {
             counters: *network.counters(id),
             in_flight: network.in_flight_on(id) as u64,
             backlog: network.backlog(id, now),
+            changes: network.schedule(id).passed_by(now),
         }));
         self.switches.clear();
         let switches = (0..plan.switches.len() as u32).map(SwitchId);

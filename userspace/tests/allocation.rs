@@ -45,7 +45,8 @@ fn network() -> Network<Inline> {
     let link = |port| LinkPlan { ends: ends(port), profiles: [profile.clone(), profile.clone()] };
     let links = (0..PORTS).map(link).collect();
     let switches = vec![SwitchSettings::default()];
-    Network::new(&Plan { seed: 1, ports: PORTS, switches, links }).expect("a valid plan")
+    Network::new(&Plan { seed: 1, ports: PORTS, switches, links, ..Plan::default() })
+        .expect("a valid plan")
 }
 
 /// Every guest sends a frame to the next in each step, and everything due is delivered.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use chronotap::sim::{LinkId, Way};
+use chronotap::sim::{LinkId, Schedule, Way};
 use chronotap_guest::schedule::Origin;
 use vmctl::output::check;
 use vmctl::scenario::{
@@ -114,7 +114,8 @@ fn links_keep_a_lookahead() {
         let scenario = accept(&pair(&format!("mode = \"exact\"\n{time}"), "5ms"));
         let change = LinkChange::parse([("delay", delay)]).expect("good");
         let profiles = change.apply(&Way::BOTH, &scenario.links[0].profiles).expect("applies");
-        let fits = scenario.quantum_after(LinkId(0), &profiles);
+        let schedules = vec![profiles.each_ref().map(|profile| Schedule::new(profile, []))];
+        let fits = scenario.quantum_after(&[LinkId(0)], &schedules);
         fits.map(|none| assert_eq!(none, None)).map_err(|error| error.required)
     };
     assert_eq!(after("", "1us"), Ok(()));

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
-use chronotap::sim::{GuestId, LinkId, Profile, SwitchId, Way};
+use chronotap::sim::{GuestId, LinkId, Profile, Schedule, SwitchId, Way};
 use proptest::prelude::*;
 use vmctl::scenario::{LinkChange, Lockstep, Mode, Parallel, Scenario, Start};
 
@@ -13,6 +13,13 @@ fn accept(text: &str) -> Scenario {
         Ok(scenario) => scenario,
         Err(rejected) => panic!("{rejected}"),
     }
+}
+
+/// The links of a scenario over time, with one of them as it never was.
+fn with(scenario: &Scenario, link: u32, profiles: &[Profile; 2]) -> Vec<[Schedule; 2]> {
+    let mut schedules = scenario.schedules();
+    schedules[link as usize] = profiles.each_ref().map(|profile| Schedule::new(profile, []));
+    schedules
 }
 
 const fn us(count: u64) -> Duration {
@@ -127,7 +134,7 @@ fn guests_without_a_path_have_windows_too() {
     );
     assert_eq!((scenario.lookahead().span(), scenario.least_route()), (None, None));
     assert_eq!(lockstep(&scenario).quantum.span(), us(10_000));
-    let free = scenario.quantum_after(LinkId(0), &Default::default()).expect("nothing to fit");
+    let free = scenario.quantum_after(&[LinkId(0)], &scenario.schedules()).expect("nothing to fit");
     assert_eq!(free, Some(lockstep(&scenario).quantum));
 }
 
@@ -155,7 +162,7 @@ fn after(time: &str, link: u32, ways: &[Way], change: &[(&str, &str)]) -> String
     let profiles = &scenario.links[link as usize].profiles;
     let change = LinkChange::parse(change.iter().copied()).expect("good");
     let profiles = change.apply(ways, profiles).expect("applies");
-    match scenario.quantum_after(LinkId(link), &profiles) {
+    match scenario.quantum_after(&[LinkId(link)], &with(&scenario, link, &profiles)) {
         Ok(Some(quantum)) => format!("{:?} + {:?}", quantum.span(), quantum.budget()),
         Ok(None) => "no windows".to_owned(),
         Err(error) => error.to_string(),
@@ -171,7 +178,8 @@ fn windows_follow_links_that_change() {
     assert_eq!(both("quantum = \"2ms\"", 0, &[("delay", "0ms")]), "2ms + 1ms");
     assert_eq!(both("overrun_budget = \"1ms\"", 0, &[("delay", "0ms")]), "2ms + 1ms");
     let realtime = star("").replace("lockstep", "realtime");
-    let nothing = accept(&realtime).quantum_after(LinkId(0), &Default::default());
+    let realtime = accept(&realtime);
+    let nothing = realtime.quantum_after(&[LinkId(0)], &with(&realtime, 0, &Default::default()));
     assert_eq!(nothing, Ok(None), "there are no windows");
 }
 
@@ -266,19 +274,22 @@ proptest! {
         prop_assert!(fits(&scenario, lockstep(&scenario).quantum));
 
         let (link, forward, backward) = changed;
-        let with = |delays: [Duration; 2]| {
+        let changed = |delays: [Duration; 2]| {
             let mut scenario = scenario.clone();
             let profiles = delays.map(|delay| Profile { delay, ..Profile::default() });
             scenario.links[link as usize].profiles = profiles.clone();
             (scenario, profiles)
         };
         let delays = [us(forward), us(backward)];
-        let (after, profiles) = with(delays);
-        match scenario.quantum_after(LinkId(link), &profiles) {
+        let (after, profiles) = changed(delays);
+        match scenario.quantum_after(&[LinkId(link)], &with(&scenario, link, &profiles)) {
             Ok(quantum) => prop_assert!(fits(&after, quantum.expect("in lockstep"))),
             Err(refused) => {
-                let raised = |least: Duration| with(delays.map(|delay| delay.max(least))).1;
-                let try_with = |least| scenario.quantum_after(LinkId(link), &raised(least));
+                let raised = |least: Duration| changed(delays.map(|delay| delay.max(least))).1;
+                let try_with = |least| {
+                    let schedules = with(&scenario, link, &raised(least));
+                    scenario.quantum_after(&[LinkId(link)], &schedules)
+                };
                 prop_assert!(try_with(refused.least).is_ok());
                 prop_assert!(try_with(refused.least - us(1)).is_err());
             }

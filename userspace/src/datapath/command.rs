@@ -12,13 +12,13 @@ use super::PortSettings;
 use super::alarms::Alarm;
 use super::steer::Steer;
 use crate::observation::Observation;
-use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
+use crate::sim::{DirectionChange, GuestId, HostInstant, NotChanged, PortId, VirtualInstant};
 use crate::xsk::SetupError;
 
 /// An order, with the place for its answer. An answer nobody waits for is dropped.
 pub(super) enum Command {
     Observe(Box<Observation>, oneshot::Sender<Box<Observation>>),
-    SetProfile(DirectionId, Box<Profile>, oneshot::Sender<bool>),
+    Change(Vec<DirectionChange>, oneshot::Sender<Result<(), NotChanged>>),
     Freeze(oneshot::Sender<VirtualInstant>),
     Thaw(oneshot::Sender<()>),
     Drained(oneshot::Sender<()>),

@@ -1,7 +1,7 @@
 //! What can go wrong between the control side and the data plane.
 
 use crate::programs::ProgramsError;
-use crate::sim::PlanError;
+use crate::sim::{NotChanged, PlanError};
 use crate::xsk::SetupError;
 
 /// Why the data plane did not start.
@@ -73,9 +73,12 @@ pub enum OrderError {
     /// The host does not let it run.
     #[error("the data plane did not answer within {} s", super::PATIENCE.as_secs())]
     Silent,
-    /// There is no such link or port.
-    #[error("no such link or port")]
+    /// There is no such port.
+    #[error("no such port")]
     Unknown,
+    /// Links were not changed.
+    #[error(transparent)]
+    NotChanged(#[from] NotChanged),
 }
 
 /// Why virtual time did not get where it was to, in the exact mode.

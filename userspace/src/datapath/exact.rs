@@ -227,7 +227,7 @@ impl ExactPlane {
         loop {
             match self.commands.try_recv() {
                 Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return false,
-                Ok(command @ Command::SetProfile(..)) => self.orders.push(command),
+                Ok(command @ Command::Change(..)) => self.orders.push(command),
                 Ok(command) => self.obey(command),
                 Err(mpsc::TryRecvError::Empty) => return true,
             }
@@ -241,9 +241,7 @@ impl ExactPlane {
                 observation.paused = self.is_held;
                 answer(reply, observation);
             }
-            Command::SetProfile(id, profile, reply) => {
-                answer(reply, self.coordinator.set_profile(id, *profile));
-            }
+            Command::Change(changes, reply) => answer(reply, self.coordinator.change(changes)),
             Command::Retire(guest) => self.coordinator.retire(guest),
             Command::Steer(steer) => self.steer(steer),
             // Orders for other modes: whoever gave one learns that nobody takes it.

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use crate::observation::Observation;
 use crate::pacer::StampSource;
 use crate::programs::{AttachMode, Programs, ProgramsError};
-use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
+use crate::sim::{DirectionChange, GuestId, HostInstant, PortId, VirtualInstant};
 use alarms::Alarm;
 use command::{Command, Doorbell};
 pub use error::{DatapathError, ExactError, OrderError, RewireError};
@@ -139,14 +139,13 @@ impl Datapath {
         self.order(|reply| Command::Observe(reuse, reply)).await
     }
 
-    /// Changes one direction of a link from now on. Frames in flight stay in flight.
+    /// Changes directions of links from now on, all at one instant. Frames in flight stay in flight.
     ///
     /// # Errors
-    /// There is no such link, or the data plane has stopped or does not answer.
-    pub async fn set_profile(&self, id: DirectionId, profile: Profile) -> Result<(), OrderError> {
-        let profile = Box::new(profile);
-        let known = self.order(|reply| Command::SetProfile(id, profile, reply)).await?;
-        if known { Ok(()) } else { Err(OrderError::Unknown) }
+    /// None has changed: there is no such link, or it is not as it was thought to be, or the data
+    /// plane has stopped or does not answer.
+    pub async fn change(&self, changes: Vec<DirectionChange>) -> Result<(), OrderError> {
+        Ok(self.order(|reply| Command::Change(changes, reply)).await??)
     }
 
     /// Stops virtual time. The guests must be stopped by then. Returns where it stands.

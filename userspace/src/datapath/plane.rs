@@ -227,9 +227,7 @@ impl Plane {
                 self.pacer.observe(&mut observation);
                 answer(reply, observation);
             }
-            Command::SetProfile(id, profile, reply) => {
-                answer(reply, self.pacer.set_profile(id, *profile));
-            }
+            Command::Change(changes, reply) => answer(reply, self.pacer.change(changes)),
             Command::Freeze(reply) => answer(reply, self.pacer.freeze()),
             Command::Thaw(reply) => {
                 self.pacer.thaw();

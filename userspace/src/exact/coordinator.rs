@@ -12,7 +12,7 @@ use super::{Digest, ExactObservation, LONGEST_IDLE, SHORTEST, Standing, UNASKED}
 use crate::observation::Observation;
 use crate::port::{Port, Wire};
 use crate::sim::{
-    Delivery, DirectionId, GuestId, HostInstant, Network, Plan, PlanError, PortId, Profile,
+    Delivery, DirectionChange, GuestId, HostInstant, Network, NotChanged, Plan, PlanError, PortId,
     VirtualInstant,
 };
 use crate::xsk::{Frame, Memory};
@@ -59,9 +59,13 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         let Parts { ports, owners, plan, guests, longest, journal, .. } = parts;
         let zero = VirtualInstant::ZERO;
         let count = ports.len();
+        let network = Network::new(plan)?;
+        let foresight = Foresight::new(plan, &owners, guests as usize, |direction| {
+            network.schedule(direction).least_delay()
+        });
         Ok(Self {
-            network: Network::new(plan)?,
-            foresight: Foresight::new(plan, &owners, guests as usize),
+            network,
+            foresight,
             plan: plan.clone(),
             ports,
             owners,
@@ -159,13 +163,15 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         }
     }
 
-    /// Changes one direction from now on; false when there is no such link.
-    pub fn set_profile(&mut self, id: DirectionId, profile: Profile) -> bool {
-        let Some(link) = self.plan.links.get_mut(id.link.0 as usize) else { return false };
-        link.profiles[id.way as usize] = profile.clone();
-        self.network.set_profile(id, profile, self.now);
-        self.foresight = Foresight::new(&self.plan, &self.owners, self.guests.len());
-        true
+    /// Changes directions from now on.
+    ///
+    /// # Errors
+    /// None has changed: there is no such link, or it is not as it was thought to be.
+    pub fn change(&mut self, changes: Vec<DirectionChange>) -> Result<(), NotChanged> {
+        self.network.change_together(changes, self.now)?;
+        let least = |direction| self.network.schedule(direction).least_delay();
+        self.foresight = Foresight::new(&self.plan, &self.owners, self.guests.len(), least);
+        Ok(())
     }
 
     /// Notes why the run is not exact; the first reason is kept.

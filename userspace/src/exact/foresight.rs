@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use crate::sim::{GuestId, Paths, Plan, SwitchId, VirtualInstant};
+use crate::sim::{DirectionId, GuestId, Paths, Plan, SwitchId, VirtualInstant};
 
 /// The smallest step of virtual time.
 const STEP: u64 = 1;
@@ -25,12 +25,17 @@ pub(super) struct Foresight {
 }
 
 impl Foresight {
-    /// For so many guests with these ports.
-    pub(super) fn new(plan: &Plan, owners: &[GuestId], guests: usize) -> Self {
-        let paths = Paths::new(plan, owners);
+    /// For so many guests with these ports, and directions of these least delays.
+    pub(super) fn new(
+        plan: &Plan,
+        owners: &[GuestId],
+        guests: usize,
+        least: impl Fn(DirectionId) -> Duration,
+    ) -> Self {
+        let paths = Paths::with(plan, owners, &least);
         let span = |guest| paths.soonest(GuestId(guest)).unwrap_or(Duration::MAX);
         let spans = (0..guests as u32).map(span).collect();
-        Self { paths, onward: Paths::onward(plan), spans }
+        Self { paths, onward: Paths::onward(plan, least), spans }
     }
 
     /// How far a window can go in which guests act at `acts` at the soonest (`None`: never), and

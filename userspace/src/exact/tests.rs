@@ -264,7 +264,7 @@ fn singles(ports: u32) -> Vec<GuestId> {
 /// Two guests and a link of `nanos` between them.
 fn pair(nanos: u64) -> Plan {
     let links = vec![LinkPlan { ends: [port(0), port(1)], profiles: [delay(nanos), delay(nanos)] }];
-    Plan { seed: 1, ports: 2, switches: Vec::new(), links }
+    Plan { seed: 1, ports: 2, switches: Vec::new(), links, ..Plan::default() }
 }
 
 /// A star of guests, with the delays to its switch and from there.
@@ -275,5 +275,5 @@ fn star(delays: &[[u64; 2]]) -> Plan {
     };
     let links = (0..).zip(delays).map(link).collect();
     let switches = vec![crate::sim::SwitchSettings::default()];
-    Plan { seed: 1, ports: delays.len() as u32, switches, links }
+    Plan { seed: 1, ports: delays.len() as u32, switches, links, ..Plan::default() }
 }

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::sim::{GuestId, HostInstant, Paths, Plan, SwitchId, VirtualClock, VirtualInstant};
+use crate::sim::{
+    DirectionId, GuestId, HostInstant, Paths, Plan, SwitchId, VirtualClock, VirtualInstant,
+};
 
 /// The clocks of a lab.
 pub(super) enum Clocks {
@@ -163,8 +165,8 @@ impl OwnClocks {
     }
 
     /// Takes note of changed links.
-    pub(super) fn rewire(&mut self, plan: &Plan) {
-        self.paths = Paths::new(plan, &self.owners);
+    pub(super) fn rewire(&mut self, plan: &Plan, least: impl Fn(DirectionId) -> Duration) {
+        self.paths = Paths::with(plan, &self.owners, least);
         self.settle();
     }
 

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::clocks::{Clocks, OwnClocks};
 use super::{FROZEN_CREDIT, Pacer, Work};
 use crate::port::Wire;
-use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
+use crate::sim::{DirectionChange, GuestId, HostInstant, NotChanged, PortId, VirtualInstant};
 
 /// Orders for all guests together. Where each has a clock of its own they change nothing.
 impl<W: Wire> Pacer<W> {
@@ -104,16 +104,18 @@ impl<W: Wire> Pacer<W> {
 
 /// Orders that change the network.
 impl<W: Wire> Pacer<W> {
-    /// Changes one direction from now on; false when there is no such link.
-    pub fn set_profile(&mut self, id: DirectionId, profile: Profile) -> bool {
-        let Some(link) = self.plan.links.get_mut(id.link.0 as usize) else { return false };
-        link.profiles[id.way as usize] = profile.clone();
+    /// Changes directions from now on.
+    ///
+    /// # Errors
+    /// None has changed: there is no such link, or it is not as it was thought to be.
+    pub fn change(&mut self, changes: Vec<DirectionChange>) -> Result<(), NotChanged> {
         let now = self.clocks.floor((self.read)());
-        self.network.set_profile(id, profile, now);
-        if let Some(own) = self.clocks.own() {
-            own.rewire(&self.plan);
+        self.network.change_together(changes, now)?;
+        let Self { network, clocks, plan, .. } = self;
+        if let Some(own) = clocks.own() {
+            own.rewire(plan, |direction| network.schedule(direction).least_delay());
         }
-        true
+        Ok(())
     }
 
     /// Gives a port a new wire, as when its tap was made anew; false when there is no such port.

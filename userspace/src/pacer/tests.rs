@@ -104,7 +104,7 @@ impl Bench {
         let profile = Profile { delay, ..Profile::default() };
         let ends = [Endpoint::Port(PortId(0)), Endpoint::Port(PortId(1))];
         let links = vec![LinkPlan { ends, profiles: [profile.clone(), profile] }];
-        let plan = Plan { seed: 1, ports: 2, switches: Vec::new(), links };
+        let plan = Plan { seed: 1, ports: 2, switches: Vec::new(), links, ..Plan::default() };
         let parts = Parts {
             ports: wires.iter().map(|wire| Port::new(wire.clone(), 1500)).collect(),
             owners: vec![GuestId(0), GuestId(1)],

@@ -69,6 +69,10 @@ impl Backlog {
         self.frames.push_back(frame);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
     pub(super) fn clear(&mut self) {
         self.frames.clear();
         self.bytes = 0;

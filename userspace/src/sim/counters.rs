@@ -34,6 +34,8 @@ pub enum DropReason {
     GuestGone,
     /// The sending port has no link.
     NotConnected,
+    /// A fault of the direction that it was sent over.
+    Fault,
 }
 
 impl DropReason {
@@ -41,7 +43,7 @@ impl DropReason {
     pub const COUNT: usize = Self::ALL.len();
 
     /// All reasons, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::QueueFull,
         Self::Loss,
         Self::LinkDown,
@@ -53,6 +55,7 @@ impl DropReason {
         Self::TapQueueFull,
         Self::GuestGone,
         Self::NotConnected,
+        Self::Fault,
     ];
 
     /// The metric label.
@@ -69,6 +72,7 @@ impl DropReason {
             Self::TapQueueFull => "tap_queue_full",
             Self::GuestGone => "guest_gone",
             Self::NotConnected => "not_connected",
+            Self::Fault => "fault",
         }
     }
 }

@@ -22,6 +22,11 @@ impl Dice {
         Self(Pcg64Mcg::new(u128::from(high) << 64 | u128::from(low)))
     }
 
+    /// The stream that decides over faults: another than [`Dice::new`]'s.
+    pub(super) fn for_faults(seed: u64, direction: DirectionId) -> Self {
+        Self::new(mix(seed ^ FAULTS), direction)
+    }
+
     /// Whether an event of `probability` happens. Draws nothing for certain outcomes.
     pub(super) fn hit(&mut self, probability: Probability) -> bool {
         !probability.is_zero() && (self.0.next_u64() >> 32) < probability.threshold()
@@ -37,6 +42,9 @@ impl Dice {
         scale(self.draw(), bound)
     }
 }
+
+/// Tells the streams of faults from the others; "faults" in ASCII.
+const FAULTS: u64 = 0x6661_756c_7473;
 
 /// `draw`, uniform over all of `u64`, scaled down to `0..bound` by an integer multiply (Lemire
 /// 2019 without the rejection: the bias is below bound / 2⁶⁴).

@@ -2,10 +2,11 @@
 
 use super::counters::{DirectionCounters, DropReason};
 use super::delivery::{Flight, Flights, Lane};
+use super::fault::{Faults, Harm};
 use super::link::{Arrival, LinkDirection, Verdict};
 use super::payload::Payload;
 use super::plan::PortId;
-use super::profile::Profile;
+use super::schedule::Change;
 use super::time::VirtualInstant;
 
 /// What a direction leads to.
@@ -22,40 +23,83 @@ pub(super) enum Target {
 /// How a frame takes off.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Launch {
-    /// How many are under way: two if it is duplicated.
+    /// How many are under way: none if it is dropped, two if it is duplicated.
     pub(super) frames: usize,
-    /// Whether it may be the direction's next arrival.
+    /// Whether the direction's next event may be another than before.
     pub(super) leads: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Direction<F> {
     pub(super) link: LinkDirection,
+    faults: Faults,
     pub(super) flights: Flights<F>,
     pub(super) counters: DirectionCounters,
     pub(super) to: Target,
 }
 
 impl<F: Payload> Direction<F> {
-    pub(super) fn new(link: LinkDirection, to: Target) -> Self {
-        Self { link, flights: Flights::new(), counters: DirectionCounters::default(), to }
+    pub(super) fn new(link: LinkDirection, faults: Faults, to: Target) -> Self {
+        Self { link, faults, flights: Flights::new(), counters: DirectionCounters::default(), to }
     }
 
-    /// Sends `frame` at `at`; tells how it takes off unless it is dropped.
-    pub(super) fn send(&mut self, at: VirtualInstant, frame: F) -> Option<Launch> {
+    /// Sends `frame` at `at`; tells how it takes off.
+    pub(super) fn send(&mut self, at: VirtualInstant, frame: F) -> Launch {
+        // Where there are changes, this may make one, and what joins the queue makes the next an event.
+        let changes = self.link.has_changes();
+        while self.link.is_to_change(at) {
+            self.change();
+        }
         let len = length(&frame);
         self.counters.sent += 1;
         self.counters.sent_bytes += u64::from(len);
-        match self.link.transmit(len, at) {
+        let launch = match self.judge(&frame, len, at) {
             Verdict::Drop(reason) => {
                 self.counters.dropped.count(reason);
-                None
+                Launch { frames: 0, leads: false }
             }
             Verdict::Deliver(arrival) => {
                 self.counters.transit_ns += arrival.due.saturating_since(at).as_nanos();
-                Some(self.launch(arrival, frame))
+                self.launch(arrival, frame)
             }
+        };
+        Launch { leads: launch.leads || changes, ..launch }
+    }
+
+    fn judge(&mut self, frame: &F, len: u32, at: VirtualInstant) -> Verdict {
+        let mut harm = Harm::default();
+        if !self.faults.is_empty() {
+            harm = self.faults.meet(frame.octets(), at);
         }
+        if harm.drop {
+            return Verdict::Drop(DropReason::Fault);
+        }
+        self.link.transmit(len, at, harm)
+    }
+
+    /// When something happens next: a frame arrives, or a change may move one.
+    pub(super) fn next_event(&self) -> Option<VirtualInstant> {
+        // Without any in flight, all that waits was lost, and nobody will see it.
+        let first = self.flights.first()?;
+        Some(self.link.unsettled().map_or(first, |unsettled| unsettled.min(first)))
+    }
+
+    /// Makes a change, if one comes before the next arrival.
+    pub(super) fn change_first(&mut self) -> bool {
+        let (Some(arrival), Some(unsettled)) = (self.flights.first(), self.link.unsettled()) else {
+            return false;
+        };
+        let first = unsettled <= arrival;
+        if first {
+            self.change();
+        }
+        first
+    }
+
+    /// Makes the next change.
+    fn change(&mut self) {
+        let Self { link, flights, .. } = self;
+        link.change(|lane, seq, due| flights.retime(lane, seq, due));
     }
 
     /// Takes the frame that arrives first.
@@ -66,9 +110,9 @@ impl<F: Payload> Direction<F> {
         Some(flight)
     }
 
-    pub(super) fn set_profile(&mut self, profile: Profile, now: VirtualInstant) {
-        let flights = &mut self.flights;
-        self.link.set_profile(profile, now, |lane, seq, due| flights.retime(lane, seq, due));
+    /// Adds a change to those to come.
+    pub(super) fn schedule(&mut self, change: Change) {
+        self.link.schedule_change(change);
     }
 
     fn launch(&mut self, arrival: Arrival, mut frame: F) -> Launch {

@@ -10,17 +10,22 @@
 //! jitter, reorder, duplicate, corrupt, and which bit. All of it is decided when the frame is
 //! sent; a later change of the profile moves the arrival of those frames that have not yet been
 //! put on the wire, and of no others.
+//!
+//! Changes are made when somebody would see the difference: before a frame is sent at their instant
+//! or later, and before one arrives that they could move.
 
 use super::backlog::{Backlog, BacklogSize, Waiting};
 use super::counters::DropReason;
 use super::delivery::Lane;
 use super::dice::Dice;
+use super::fault::Harm;
 use super::impairment::LossState;
-use super::pace::Pace;
+use super::pace::{Pace, Wire, octets};
 use super::plan::DirectionId;
-use super::profile::Profile;
-use super::rate::{Rate, WireTime, work};
+use super::rate::{WireTime, work};
+use super::schedule::{Change, Schedule};
 use super::time::VirtualInstant;
+use super::trace::Opening;
 
 /// What becomes of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,31 +54,55 @@ pub(super) struct LinkDirection {
     pace: Pace,
     /// When the wire has sent all that it has accepted.
     free: WireTime,
+    /// How far a wire with a trace has used it.
+    opening: Opening,
     backlog: Backlog,
     /// The last arrival on each lane; the next is no earlier.
     last: [VirtualInstant; Lane::COUNT],
     next_seq: u64,
     loss: LossState,
     dice: Dice,
-    profile: Profile,
+    schedule: Schedule,
 }
 
 impl LinkDirection {
-    pub(super) fn new(seed: u64, id: DirectionId, profile: Profile) -> Self {
+    pub(super) fn new(seed: u64, id: DirectionId, schedule: Schedule) -> Self {
         Self {
-            pace: Pace::of(&profile),
+            pace: Pace::of(schedule.present()),
             free: WireTime::START,
+            opening: Opening::default(),
             backlog: Backlog::default(),
             last: [VirtualInstant::ZERO; Lane::COUNT],
             next_seq: 0,
             loss: LossState::default(),
             dice: Dice::new(seed, id),
-            profile,
+            schedule,
         }
     }
 
-    pub(super) fn profile(&self) -> &Profile {
-        &self.profile
+    pub(super) fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// Whether there are changes to come.
+    pub(super) fn has_changes(&self) -> bool {
+        self.schedule.next().is_some()
+    }
+
+    /// Whether a change is to be made before a frame is sent at `at`.
+    pub(super) fn is_to_change(&self, at: VirtualInstant) -> bool {
+        self.schedule.next().is_some_and(|next| next <= at)
+    }
+
+    /// Before this instant nothing arrives that a change to come could move; `None` if none could
+    /// move anything that is under way now.
+    pub(super) fn unsettled(&self) -> Option<VirtualInstant> {
+        if self.backlog.is_empty() { None } else { self.schedule.felt() }
+    }
+
+    /// Adds a change to those to come.
+    pub(super) fn schedule_change(&mut self, change: Change) {
+        self.schedule.insert(change);
     }
 
     pub(super) fn backlog(&self, at: VirtualInstant) -> BacklogSize {
@@ -81,18 +110,18 @@ impl LinkDirection {
     }
 
     /// Sends a frame of `len` octets at `at`. Calls come in send order.
-    pub(super) fn transmit(&mut self, len: u32, at: VirtualInstant) -> Verdict {
-        if !self.profile.up {
+    pub(super) fn transmit(&mut self, len: u32, at: VirtualInstant, harm: Harm) -> Verdict {
+        if !self.schedule.present().up {
             return Verdict::Drop(DropReason::LinkDown);
         }
         let Some(done) = self.serialize(len, at) else {
             return Verdict::Drop(DropReason::QueueFull);
         };
-        let fate = self.cast(len);
+        let fate = self.cast(len, harm);
         let before = self.last[fate.lane as usize];
         let due = self.arrival(done, fate.draw, fate.lane).max(before);
         let seq = self.next_seq;
-        if self.pace.rate.is_some() {
+        if self.pace.wire != Wire::Instant {
             let Fate { draw, lane, frames, .. } = fate;
             self.backlog.join(Waiting { sent: at, done, draw, before, seq, len, lane, frames });
         }
@@ -110,19 +139,16 @@ impl LinkDirection {
         })
     }
 
-    /// Changes the profile at `now` and tells the new arrival of each frame that this moves.
+    /// Makes the next change and tells the new arrival of each frame that this moves.
     ///
     /// A frame being put on the wire goes on at the new rate with the bits that it has left;
-    /// those behind it follow. Their dice stay as they fell.
-    pub(super) fn set_profile(
-        &mut self,
-        profile: Profile,
-        now: VirtualInstant,
-        moved: impl FnMut(Lane, u64, VirtualInstant),
-    ) {
+    /// those behind it follow. Their dice stay as they fell. Where a trace begins or ends, a frame
+    /// that has not been sent whole starts over.
+    pub(super) fn change(&mut self, moved: impl FnMut(Lane, u64, VirtualInstant)) {
+        let Some(now) = self.schedule.pass() else { return };
+        let profile = self.schedule.present();
         self.loss = self.loss.carried_over(&profile.loss);
-        self.profile = profile;
-        let pace = Pace::of(&self.profile);
+        let pace = Pace::of(profile);
         if pace != self.pace {
             let old = std::mem::replace(&mut self.pace, pace);
             self.reschedule(&old, now, moved);
@@ -136,16 +162,20 @@ impl LinkDirection {
         mut moved: impl FnMut(Lane, u64, VirtualInstant),
     ) {
         self.backlog.drain(now);
-        // Fractions of a nanosecond are in units of the old rate: round them away.
-        let mut free = WireTime::at(self.free.rounded_up().min(now));
         let mut last = [None; Lane::COUNT];
         let mut backlog = std::mem::take(&mut self.backlog);
+        let same_trace = matches!(old.wire, Wire::Trace(_)) && old.wire == self.pace.wire;
+        if !same_trace {
+            // Fractions of a nanosecond are in units of the old rate: round them away.
+            self.free = WireTime::at(self.free.rounded_up().min(now));
+            self.opening = Opening::default();
+        }
         for frame in backlog.iter_mut() {
-            free = free.no_earlier_than(now.max(frame.sent));
-            if let Some(rate) = self.pace.rate {
-                free = free.after(self.work_left(frame, old, now), rate);
+            if !same_trace {
+                let start = now.max(frame.sent);
+                let left = work_left(frame, &old.wire, &self.pace.wire, now);
+                frame.done = self.put_on_wire(frame.len, left, start);
             }
-            frame.done = free.rounded_up();
             if frame.frames > 0 {
                 let last = &mut last[frame.lane as usize];
                 frame.before = last.unwrap_or(frame.before);
@@ -154,49 +184,61 @@ impl LinkDirection {
                 (frame.seq..).take(frame.frames.into()).for_each(|seq| moved(frame.lane, seq, due));
             }
         }
-        if self.pace.rate.is_none() {
+        if self.pace.wire == Wire::Instant {
             backlog.clear();
         }
-        (self.free, self.backlog) = (free, backlog);
+        self.backlog = backlog;
         for (kept, last) in self.last.iter_mut().zip(last) {
             *kept = last.unwrap_or(*kept);
         }
     }
 
-    /// What the wire still has to do for `frame`, which `old` has governed until `now`.
-    fn work_left(&self, frame: &Waiting, old: &Pace, now: VirtualInstant) -> u128 {
-        let rate = old.rate.map_or(0, Rate::bits_per_second);
-        let until_done = frame.done.saturating_since(now).as_nanos();
-        let left = until_done.saturating_mul(rate.into());
-        if left < work(old.octets(frame.len)) { left } else { work(self.pace.octets(frame.len)) }
-    }
-
     /// Puts a frame on the wire; `None` if the queue for it is full.
     fn serialize(&mut self, len: u32, at: VirtualInstant) -> Option<VirtualInstant> {
-        let Some(rate) = self.pace.rate else { return Some(at) };
+        if self.pace.wire == Wire::Instant {
+            return Some(at);
+        }
         if self.free.rounded_up() <= at {
             self.backlog.clear(); // without a look at the frames: the usual case, and cheaper
         } else {
             self.backlog.drain(at);
-            if !self.backlog.admits(len, &self.profile.queue) {
+            if !self.backlog.admits(len, &self.schedule.present().queue) {
                 return None;
             }
         }
-        self.free = self.free.no_earlier_than(at).after(work(self.pace.octets(len)), rate);
-        Some(self.free.rounded_up())
+        Some(self.put_on_wire(len, None, at))
     }
 
-    /// Casts a frame's dice.
-    fn cast(&mut self, len: u32) -> Fate {
-        let Self { profile, dice, .. } = self;
+    /// Puts a frame on the wire at `at`, or as soon as that is free; tells when it has been sent.
+    /// `left` is what is left to do for it, where that is less than all.
+    fn put_on_wire(&mut self, len: u32, left: Option<u128>, at: VirtualInstant) -> VirtualInstant {
+        let free = self.free.no_earlier_than(at);
+        self.free = match &self.pace.wire {
+            Wire::Instant => free,
+            Wire::Rate(rate, overhead) => {
+                free.after(left.unwrap_or_else(|| work(octets(len, *overhead))), *rate)
+            }
+            Wire::Trace(trace) => {
+                let (opening, done) = trace.send(self.opening, len, at);
+                self.opening = opening;
+                WireTime::at(done)
+            }
+        };
+        self.free.rounded_up()
+    }
+
+    /// Casts a frame's dice, which faults may decide.
+    fn cast(&mut self, len: u32, harm: Harm) -> Fate {
+        let Self { schedule, dice, .. } = self;
+        let profile = schedule.present();
         let lost = self.loss.strikes(&profile.loss, dice);
         let draw = if profile.jitter.is_zero() { NO_JITTER } else { dice.draw() };
         if lost {
             return Fate { draw, lane: Lane::Ordered, frames: 0, flip: None };
         }
         let lane = if dice.hit(profile.reorder) { Lane::Held } else { Lane::Ordered };
-        let frames = 1 + u8::from(dice.hit(profile.duplicate));
-        let flip = dice.hit(profile.corrupt) && len > 0;
+        let frames = 1 + u8::from(dice.hit(profile.duplicate) | harm.duplicate);
+        let flip = (dice.hit(profile.corrupt) | harm.corrupt) && len > 0;
         let flip = flip.then(|| dice.below(u64::from(len) * 8));
         Fate { draw, lane, frames, flip }
     }
@@ -209,6 +251,15 @@ impl LinkDirection {
         };
         done.later_by(self.pace.propagation(draw)).later_by(held)
     }
+}
+
+/// What a wire with a rate still has to do for `frame`, which another rate has governed until `now`:
+/// nothing said if that is all.
+fn work_left(frame: &Waiting, old: &Wire, new: &Wire, now: VirtualInstant) -> Option<u128> {
+    let (Wire::Rate(rate, overhead), Wire::Rate(..)) = (old, new) else { return None };
+    let until_done = frame.done.saturating_since(now).as_nanos();
+    let left = until_done.saturating_mul(rate.bits_per_second().into());
+    (left < work(octets(frame.len, *overhead))).then_some(left)
 }
 
 /// How a frame's dice fell.

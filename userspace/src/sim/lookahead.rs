@@ -1,8 +1,8 @@
 //! How long a frame takes at the least from one guest to another: how far guests may run ahead
 //! of each other without one of them missing a frame.
 //!
-//! Only what no frame can undercut counts: [`Profile::least_delay`](super::Profile::least_delay),
-//! summed along the path. Serialization is left out, since a link's rate may be lifted while
+//! Only what no frame can undercut counts: [`Profile::least_delay`](super::Profile::least_delay), of
+//! whatever a direction is like from now on, summed along the path. Serialization is left out, since a link's rate may be lifted while
 //! frames are under way; links that are down count, since they may come up.
 
 use std::cmp::Reverse;
@@ -41,8 +41,17 @@ impl Paths {
     /// # Panics
     /// If there are more or fewer owners than ports.
     pub fn new(plan: &Plan, owners: &[GuestId]) -> Self {
+        let schedules = plan.schedules();
+        Self::with(plan, owners, |direction| schedules[direction.index()].least_delay())
+    }
+
+    /// The same, with least delays other than the plan's.
+    ///
+    /// # Panics
+    /// If there are more or fewer owners than ports.
+    pub fn with(plan: &Plan, owners: &[GuestId], least: impl Fn(DirectionId) -> Duration) -> Self {
         assert_eq!(owners.len(), plan.ports as usize, "each port has one owner");
-        let map = Map::new(plan);
+        let map = Map::new(plan, least);
         let guests = owners.iter().map(|owner| owner.0 + 1).max().unwrap_or(0);
         let room = guests as usize;
         let mut paths = Self {
@@ -76,8 +85,8 @@ impl Paths {
     }
 
     /// By switch: the least delay from there to arrival at any port; none if no path leads to one.
-    pub fn onward(plan: &Plan) -> Vec<Option<Duration>> {
-        let map = Map::new(plan);
+    pub fn onward(plan: &Plan, least: impl Fn(DirectionId) -> Duration) -> Vec<Option<Duration>> {
+        let map = Map::new(plan, least);
         (0..plan.switches.len()).map(|switch| map.onward(switch)).collect()
     }
 
@@ -115,18 +124,19 @@ struct Walk {
 }
 
 impl Map {
-    fn new(plan: &Plan) -> Self {
+    fn new(plan: &Plan, least: impl Fn(DirectionId) -> Duration) -> Self {
         let mut map = Self {
             legs: Vec::with_capacity(plan.links.len() * 2),
             exits: vec![Vec::new(); plan.switches.len()],
         };
         for link in &plan.links {
             let [a, b] = link.ends;
-            for ((from, to), profile) in [(a, b), (b, a)].into_iter().zip(&link.profiles) {
+            for (from, to) in [(a, b), (b, a)] {
                 if let Endpoint::Switch(switch) = from {
                     map.exits[switch.0 as usize].push(map.legs.len());
                 }
-                map.legs.push(Leg { from, to, least: profile.least_delay() });
+                let least = least(DirectionId::from_index(map.legs.len() as u32));
+                map.legs.push(Leg { from, to, least });
             }
         }
         map
@@ -221,7 +231,13 @@ mod tests {
     fn plan(ports: u32, switches: usize, wires: &[Wire]) -> Plan {
         let link = |&(ends, ways): &Wire| LinkPlan { ends, profiles: ways.map(profile) };
         let switches = vec![SwitchSettings::default(); switches];
-        let plan = Plan { seed: 0, ports, switches, links: wires.iter().map(link).collect() };
+        let plan = Plan {
+            seed: 0,
+            ports,
+            switches,
+            links: wires.iter().map(link).collect(),
+            ..Plan::default()
+        };
         assert_eq!(plan.check(), Ok(()));
         plan
     }
@@ -280,8 +296,10 @@ mod tests {
             [Some(ms(21)), None, None],
             "from one own port to the other"
         );
-        assert_eq!(Paths::onward(&three), [Some(ms(2))]);
-        assert_eq!(Paths::onward(&plan(0, 1, &[])), [None]);
+        let schedules = three.schedules();
+        let least = |direction: DirectionId| schedules[direction.index()].least_delay();
+        assert_eq!(Paths::onward(&three, least), [Some(ms(2))]);
+        assert_eq!(Paths::onward(&plan(0, 1, &[]), least), [None]);
         let direct = plan(2, 0, &[([port(0), port(1)], [(7, 0), (9, 0)])]);
         let paths = Paths::new(&direct, &guests(&[0, 1]));
         assert_eq!([0, 1].map(|guest| paths.soonest(GuestId(guest))), [Some(ms(7)), Some(ms(9))]);

@@ -9,7 +9,12 @@
 //! rate        bits per second, exact time on the wire
 //! dice        one random stream per link direction
 //! impairment  probabilities, loss models
+//! jitter      what delays are distributed like
+//! trace       recorded opportunities to send
+//! fault       what happens to certain frames
 //! profile     the properties of one link direction
+//! patch       changes of a profile
+//! schedule    a direction over time
 //! plan        who is connected to whom
 //! pace        the part of a profile that a busy link needs
 //! backlog     what waits for a wire
@@ -33,28 +38,36 @@ mod counters;
 mod delivery;
 mod dice;
 mod direction;
+mod fault;
 mod heads;
 mod impairment;
+mod jitter;
 mod link;
 mod lookahead;
 mod network;
 mod pace;
+mod patch;
 mod payload;
 mod plan;
 mod profile;
 mod rate;
+mod schedule;
 mod switch;
 mod table;
 mod time;
+mod trace;
 mod window;
 
 pub use backlog::BacklogSize;
 pub use clock::VirtualClock;
 pub use counters::{DirectionCounters, DropReason, Drops, SwitchCounters};
 pub use delivery::{Delivery, DeliveryKey};
+pub use fault::{Action, Choice, Fault, Match};
 pub use impairment::{Loss, Probability};
+pub use jitter::{Distribution, Table};
 pub use lookahead::{LeastPath, Paths};
 pub use network::Network;
+pub use patch::{Capacity, DirectionChange, NotChanged, Patch};
 pub use payload::Payload;
 pub use plan::{
     DirectionId, Endpoint, GuestId, LinkId, LinkPlan, Plan, PlanError, PortId, SwitchId,
@@ -62,5 +75,7 @@ pub use plan::{
 };
 pub use profile::{Profile, QueueLimit};
 pub use rate::Rate;
+pub use schedule::{Change, Schedule, Step};
 pub use time::{Host, HostInstant, Instant, Virtual, VirtualInstant};
+pub use trace::{Trace, TraceError};
 pub use window::{Lookahead, Quantum, QuantumError, Window};

@@ -24,12 +24,16 @@
 use super::backlog::BacklogSize;
 use super::counters::{DirectionCounters, DropReason, Drops, SwitchCounters};
 use super::delivery::{Delivery, Flight};
+use super::dice::Dice;
 use super::direction::{Direction, Target};
+use super::fault::Faults;
 use super::heads::Heads;
 use super::link::LinkDirection;
+use super::patch::{DirectionChange, NotChanged, Patch};
 use super::payload::Payload;
 use super::plan::{DirectionId, Endpoint, LinkId, Plan, PlanError, PortId, SwitchId, Way};
 use super::profile::Profile;
+use super::schedule::{Change, Schedule, Step};
 use super::switch::{Route, Switch};
 use super::time::VirtualInstant;
 
@@ -69,16 +73,18 @@ impl<F: Payload> Network<F> {
             stragglers: 0,
             in_flight: 0,
         };
+        let mut schedules = plan.schedules().into_iter();
         for (link, id) in plan.links.iter().zip((0..).map(LinkId)) {
             let [a, b] = link.ends;
             let first = network.directions.len() as u32;
             let (at_a, at_b) =
                 (network.plug(a, [first, first + 1]), network.plug(b, [first + 1, first]));
-            for ((way, profile), to) in Way::BOTH.into_iter().zip(&link.profiles).zip([at_b, at_a])
-            {
-                let link =
-                    LinkDirection::new(plan.seed, DirectionId { link: id, way }, profile.clone());
-                network.directions.push(Direction::new(link, to));
+            let ways = Way::BOTH.into_iter().zip([at_b, at_a]).zip(schedules.by_ref());
+            for ((way, to), schedule) in ways {
+                let id = DirectionId { link: id, way };
+                let link = LinkDirection::new(plan.seed, id, schedule);
+                let faults = Faults::new(plan.faults_of(id), Dice::for_faults(plan.seed, id));
+                network.directions.push(Direction::new(link, faults, to));
             }
         }
         Ok(network)
@@ -99,16 +105,17 @@ impl<F: Payload> Network<F> {
     /// `horizon`. Ends because switches form trees.
     pub fn advance_to(&mut self, horizon: VirtualInstant) {
         while let Some(index) = due_by(&self.to_switches, horizon) {
-            if let Some(flight) = self.take(index) {
-                self.pass_switch(index, flight);
-            }
+            self.work_off(index);
         }
     }
 
     /// The next frame that reaches a port by `horizon`. They come in order as long as
     /// [`Network::advance_to`] has been called with this horizon or a later one.
     pub fn pop_due(&mut self, horizon: VirtualInstant) -> Option<Delivery<F>> {
-        let index = due_by(&self.to_ports, horizon)?;
+        let mut index = due_by(&self.to_ports, horizon)?;
+        while self.change_first(index) {
+            index = due_by(&self.to_ports, horizon)?;
+        }
         let Target::Port(to) = self.directions[index as usize].to else { return None };
         let Flight { due, seq, frame } = self.take(index)?;
         Some(Delivery { due, to, from: DirectionId::from_index(index), seq, frame })
@@ -118,62 +125,95 @@ impl<F: Payload> Network<F> {
     /// its horizon must not reach another switch before that one's.
     pub fn advance(&mut self, horizon: impl Fn(SwitchId) -> VirtualInstant) {
         while let Some(index) = self.first_within(&horizon) {
-            if let Some(flight) = self.take(index) {
-                self.pass_switch(index, flight);
-            }
+            self.work_off(index);
         }
     }
 
     /// The next frame that reaches `port` by `horizon`.
     pub fn pop_due_at(&mut self, port: PortId, horizon: VirtualInstant) -> Option<Delivery<F>> {
         let index = self.entries[port.0 as usize]?;
-        let due = self.directions[index as usize].flights.first()?;
-        if due > horizon {
+        while self.directions[index as usize].next_event()? <= horizon && self.change_first(index) {
+        }
+        if self.directions[index as usize].next_event()? > horizon {
             return None;
         }
         let Flight { due, seq, frame } = self.take(index)?;
         Some(Delivery { due, to: port, from: DirectionId::from_index(index), seq, frame })
     }
 
-    /// When the next frame arrives at `port`.
+    /// When the next frame arrives at `port`, at the soonest: a change to come may move it.
     pub fn next_arrival(&self, port: PortId) -> Option<VirtualInstant> {
         let index = self.entries[port.0 as usize]?;
-        self.directions[index as usize].flights.first()
+        self.directions[index as usize].next_event()
     }
 
-    /// The frames that arrive next at switches, at most one for each direction that leads there.
+    /// The frames that arrive next at switches, at most one for each direction that leads there;
+    /// at the soonest, as [`Network::next_arrival`].
     pub fn arrivals_at_switches(&self) -> impl Iterator<Item = (VirtualInstant, SwitchId)> + '_ {
         self.to_switches.iter().map(|(due, index)| (due, self.switch_at_end_of(index)))
     }
 
-    /// When the next frame arrives at any switch.
+    /// When the next frame arrives at any switch, at the soonest.
     pub fn next_at_switches(&self) -> Option<VirtualInstant> {
         self.to_switches.first().map(|(due, _)| due)
     }
 
-    /// When the next frame arrives anywhere.
+    /// When the next frame arrives anywhere, at the soonest.
     pub fn next_event(&self) -> Option<VirtualInstant> {
         let firsts = [self.to_switches.first(), self.to_ports.first()];
         firsts.into_iter().flatten().map(|(due, _)| due).min()
     }
 
-    /// Changes one direction from `now` on. No frame is lost: what is on the wire arrives as it
-    /// would have; what waits for the wire, or is being put on it, goes on under the new profile.
+    /// Changes one direction for good from `now` on, together with what its schedule changes then.
+    /// No frame is lost: what is on the wire arrives as it would have; what waits for the wire, or
+    /// is being put on it, goes on under the new profile.
     ///
     /// # Panics
     /// If the plan has no such link.
-    pub fn set_profile(&mut self, id: DirectionId, profile: Profile, now: VirtualInstant) {
-        let index = id.index() as u32;
-        self.directions[id.index()].set_profile(profile, now);
-        self.note_first(index);
+    pub fn change(&mut self, id: DirectionId, patch: Patch, now: VirtualInstant) {
+        self.directions[id.index()].schedule(Change { at: now, step: Step::Set(patch) });
+        self.note_first(id.index() as u32);
     }
 
-    /// The present properties of a direction.
+    /// Makes all of these changes at `now`, or none.
+    ///
+    /// # Errors
+    /// One of them is of no link, or the direction has changed since it was thought of.
+    pub fn change_together(
+        &mut self,
+        changes: Vec<DirectionChange>,
+        now: VirtualInstant,
+    ) -> Result<(), NotChanged> {
+        for DirectionChange { direction, passed, .. } in &changes {
+            match self.directions.get(direction.index()) {
+                None => return Err(NotChanged::NoSuchLink(direction.link)),
+                Some(known) if known.link.schedule().passed_by(now) != *passed => {
+                    return Err(NotChanged::Outdated(direction.link));
+                }
+                Some(_) => {}
+            }
+        }
+        for DirectionChange { direction, patch, .. } in changes {
+            self.change(direction, patch, now);
+        }
+        Ok(())
+    }
+
+    /// Changes all of a direction: as [`Network::change`].
     ///
     /// # Panics
     /// If the plan has no such link.
-    pub fn profile(&self, id: DirectionId) -> &Profile {
-        self.directions[id.index()].link.profile()
+    pub fn set_profile(&mut self, id: DirectionId, profile: &Profile, now: VirtualInstant) {
+        self.change(id, Patch::from(profile), now);
+    }
+
+    /// What a direction is like and will be, as far as that has been looked at: changes that nobody
+    /// has seen yet may lie in the past.
+    ///
+    /// # Panics
+    /// If the plan has no such link.
+    pub fn schedule(&self, id: DirectionId) -> &Schedule {
+        self.directions[id.index()].link.schedule()
     }
 
     /// What a direction has done.
@@ -246,7 +286,7 @@ impl<F: Payload> Network<F> {
 
     fn send(&mut self, index: u32, at: VirtualInstant, frame: F) {
         let direction = &mut self.directions[index as usize];
-        let Some(launch) = direction.send(at, frame) else { return };
+        let launch = direction.send(at, frame);
         self.in_flight += launch.frames;
         if launch.leads {
             self.note_first(index);
@@ -269,6 +309,25 @@ impl<F: Payload> Network<F> {
         }
     }
 
+    /// Takes the frame that a direction brings first through the switch at its end, unless a change
+    /// comes before.
+    fn work_off(&mut self, index: u32) {
+        if !self.change_first(index)
+            && let Some(flight) = self.take(index)
+        {
+            self.pass_switch(index, flight);
+        }
+    }
+
+    /// Makes a change of a direction, if one comes before its next arrival.
+    fn change_first(&mut self, index: u32) -> bool {
+        let changed = self.directions[index as usize].change_first();
+        if changed {
+            self.note_first(index);
+        }
+        changed
+    }
+
     fn take(&mut self, index: u32) -> Option<Flight<F>> {
         let flight = self.directions[index as usize].arrive();
         self.in_flight -= usize::from(flight.is_some());
@@ -282,7 +341,7 @@ impl<F: Payload> Network<F> {
             Target::Port(_) => &mut self.to_ports,
             Target::Switch { .. } => &mut self.to_switches,
         };
-        heads.set(index, direction.flights.first());
+        heads.set(index, direction.next_event());
     }
 
     fn pass_switch(&mut self, index: u32, flight: Flight<F>) {

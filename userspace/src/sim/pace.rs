@@ -1,33 +1,43 @@
 //! What the arrival of every frame depends on: the part of a profile that a busy link needs, in
 //! the units that it needs.
 
-use super::dice::scale;
+use std::sync::Arc;
+
+use super::jitter::Distribution;
 use super::profile::Profile;
 use super::rate::Rate;
 use super::time::nanos;
+use super::trace::Trace;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Pace {
-    pub(super) rate: Option<Rate>,
+    pub(super) wire: Wire,
     /// Nanoseconds; so is the jitter.
     pub(super) delay: u64,
-    pub(super) jitter: u64,
-    overhead: u32,
+    jitter: u64,
+    distribution: Distribution,
+}
+
+/// How a wire takes frames.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Wire {
+    /// In no time.
+    Instant,
+    /// At a rate, with so many octets besides each frame's own.
+    Rate(Rate, u32),
+    /// At recorded instants.
+    Trace(Arc<Trace>),
 }
 
 impl Pace {
     pub(super) fn of(profile: &Profile) -> Self {
-        Self {
-            rate: profile.rate,
-            delay: nanos(profile.delay),
-            jitter: nanos(profile.jitter),
-            overhead: profile.overhead,
-        }
-    }
-
-    /// Octets that a frame of `len` takes on the wire.
-    pub(super) fn octets(&self, len: u32) -> u64 {
-        u64::from(len) + u64::from(self.overhead)
+        let wire = match (&profile.trace, profile.rate) {
+            (Some(trace), _) => Wire::Trace(trace.clone()),
+            (None, Some(rate)) => Wire::Rate(rate, profile.overhead),
+            (None, None) => Wire::Instant,
+        };
+        let (delay, jitter) = (nanos(profile.delay), nanos(profile.jitter));
+        Self { wire, delay, jitter, distribution: profile.distribution.clone() }
     }
 
     /// A frame's propagation time in nanoseconds, for a `draw` uniform over all of `u64`.
@@ -35,10 +45,13 @@ impl Pace {
         if self.jitter == 0 {
             return self.delay;
         }
-        // 2 × jitter + 1 values, from -jitter to jitter.
-        let width = self.jitter.saturating_mul(2).saturating_add(1);
-        self.delay.saturating_add(scale(draw, width)).saturating_sub(self.jitter)
+        self.distribution.deviate(self.delay, self.jitter, draw)
     }
+}
+
+/// Octets that a frame of `len` takes on a wire with so much overhead.
+pub(super) fn octets(len: u32, overhead: u32) -> u64 {
+    u64::from(len) + u64::from(overhead)
 }
 
 #[cfg(test)]

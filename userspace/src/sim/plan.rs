@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::fault::Fault;
 use super::profile::Profile;
+use super::schedule::{Change, Schedule};
 
 /// Where a guest's interface meets the network. Dense: `0..Plan::ports`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -106,6 +108,11 @@ pub struct Plan {
     pub switches: Vec<SwitchSettings>,
     /// The links.
     pub links: Vec<LinkPlan>,
+    /// What changes at instants that are known beforehand. Where two changes of a direction are at
+    /// the same instant, their order counts.
+    pub changes: Vec<(DirectionId, Change)>,
+    /// What happens to certain frames; those of a direction in this order.
+    pub faults: Vec<(DirectionId, Fault)>,
 }
 
 /// Why a [`Plan`] is not a network.
@@ -131,6 +138,12 @@ pub enum PlanError {
     #[error("link {} closes a loop of switches", link.0)]
     SwitchLoop {
         /// The link that closes the loop.
+        link: LinkId,
+    },
+    /// A change or a fault is of a link that the plan does not have.
+    #[error("link {} is to change, but does not exist", link.0)]
+    NoSuchLink {
+        /// The link.
         link: LinkId,
     },
     /// More links than can be numbered.
@@ -163,7 +176,28 @@ impl Plan {
                 return Err(PlanError::SwitchLoop { link });
             }
         }
-        Ok(())
+        let changed = self.changes.iter().map(|(direction, _)| direction.link);
+        let mut named = changed.chain(self.faults.iter().map(|(direction, _)| direction.link));
+        match named.find(|link| link.0 as usize >= self.links.len()) {
+            Some(link) => Err(PlanError::NoSuchLink { link }),
+            None => Ok(()),
+        }
+    }
+
+    /// All directions over time, by [`DirectionId::index`].
+    pub fn schedules(&self) -> Vec<Schedule> {
+        let mut changes = vec![Vec::new(); self.links.len() * 2];
+        for (direction, change) in &self.changes {
+            changes[direction.index()].push(change.clone());
+        }
+        let profiles = self.links.iter().flat_map(|link| &link.profiles);
+        profiles.zip(changes).map(|(profile, changes)| Schedule::new(profile, changes)).collect()
+    }
+
+    /// The faults of a direction.
+    pub(super) fn faults_of(&self, id: DirectionId) -> Vec<Fault> {
+        let own = self.faults.iter().filter(|(direction, _)| *direction == id);
+        own.map(|(_, fault)| fault.clone()).collect()
     }
 
     fn check_end(&self, link: LinkId, end: Endpoint, taken: &mut [bool]) -> Result<(), PlanError> {
@@ -215,7 +249,7 @@ mod tests {
     fn plan(ports: u32, switches: usize, ends: &[[Endpoint; 2]]) -> Plan {
         let links = ends.iter().map(|&ends| LinkPlan { ends, profiles: Default::default() });
         let switches = vec![SwitchSettings::default(); switches];
-        Plan { seed: 0, ports, switches, links: links.collect() }
+        Plan { seed: 0, ports, switches, links: links.collect(), ..Plan::default() }
     }
 
     const fn port(id: u32) -> Endpoint {

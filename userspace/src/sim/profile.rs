@@ -1,19 +1,26 @@
 //! The properties of one direction of one link, as the topology file sets them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::impairment::{Loss, Probability};
+use super::jitter::Distribution;
 use super::rate::Rate;
+use super::time::nanos;
+use super::trace::Trace;
 
 /// One direction of one link. The default is a perfect wire: no delay, no limit, no loss.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Profile {
     /// One-way propagation delay.
     pub delay: Duration,
-    /// Each frame's delay is uniform within `delay ± jitter`, and never below zero. Order is
-    /// kept: a frame arrives no sooner than the one before it, which moves the delays of frames
-    /// that follow each other within `jitter` towards `delay + jitter`.
+    /// How far each frame's delay deviates from `delay`, never below zero: with a uniform
+    /// `distribution`, anywhere within `delay ± jitter`. Order is kept: a frame arrives no sooner
+    /// than the one before it, which moves the delays of frames that follow each other within
+    /// `jitter` towards `delay + jitter`.
     pub jitter: Duration,
+    /// What the deviations are distributed like.
+    pub distribution: Distribution,
     /// Loss on the wire.
     pub loss: Loss,
     /// A frame arrives twice, the copy right behind it.
@@ -24,8 +31,10 @@ pub struct Profile {
     /// overtake it. `tc-netem(8)` lets the chosen frame skip the delay instead; here no frame is
     /// ever faster than the link.
     pub reorder: Probability,
-    /// Bits per second on the wire; `None` is unlimited.
+    /// Bits per second on the wire; `None` is unlimited, or as the trace says.
     pub rate: Option<Rate>,
+    /// When the wire takes frames, in place of a rate. Overhead does not count then.
+    pub trace: Option<Arc<Trace>>,
     /// What may wait for the wire while it is busy.
     pub queue: QueueLimit,
     /// Octets that each frame takes on the wire besides its own.
@@ -59,9 +68,18 @@ impl Profile {
     /// check sequence 4, inter-packet gap 12 (IEEE 802.3 clauses 3.1.1 and 4.4.2).
     pub const ETHERNET_OVERHEAD: u32 = 24;
 
+    /// Whether some frames would want to take less than no time, and therefore take none.
+    pub fn jitter_exceeds(&self) -> bool {
+        let greatest = self.distribution.greatest_jitter(nanos(self.delay));
+        greatest.is_some_and(|greatest| nanos(self.jitter) > greatest)
+    }
+
     /// The least time between sending and arrival, serialization aside.
     pub fn least_delay(&self) -> Duration {
-        self.delay.saturating_sub(self.jitter)
+        if self.jitter.is_zero() {
+            return self.delay;
+        }
+        Duration::from_nanos(self.distribution.least(nanos(self.delay), nanos(self.jitter)))
     }
 }
 
@@ -70,11 +88,13 @@ impl Default for Profile {
         Self {
             delay: Duration::ZERO,
             jitter: Duration::ZERO,
+            distribution: Distribution::Uniform,
             loss: Loss::None,
             duplicate: Probability::ZERO,
             corrupt: Probability::ZERO,
             reorder: Probability::ZERO,
             rate: None,
+            trace: None,
             queue: QueueLimit::default(),
             overhead: Self::ETHERNET_OVERHEAD,
             up: true,

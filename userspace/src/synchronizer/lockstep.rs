@@ -23,11 +23,11 @@ use tokio::sync::mpsc;
 use super::rider::{Rider, Run};
 use super::windows::{self, GuestClock, Windows};
 use super::{
-    Desk, Guests, LinkChange, OnOverload, Realtime, Reins, Reply, Request, Synchronizer,
-    SynchronizerError, answer,
+    Desk, Guests, OnOverload, Realtime, Reins, Reply, Request, Synchronizer, SynchronizerError,
+    answer,
 };
 use crate::datapath::{Datapath, Event, host_now};
-use crate::sim::{GuestId, Quantum, VirtualInstant, Window};
+use crate::sim::{DirectionChange, GuestId, Quantum, VirtualInstant, Window};
 
 /// How a lab runs in windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,11 +172,9 @@ impl<G: Guests + Reins> Course<G> {
     async fn relink(
         &mut self,
         quantum: Quantum,
-        changes: Vec<LinkChange>,
+        changes: Vec<DirectionChange>,
     ) -> Result<(), SynchronizerError> {
-        for (direction, profile) in changes {
-            self.datapath.set_profile(direction, profile).await?;
-        }
+        self.datapath.change(changes).await?;
         self.settings.quantum = quantum;
         windows::write(&self.desk.windows, |windows| {
             windows.iter_mut().for_each(|windows| windows.quantum = quantum);

@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::datapath::{ExactError, OrderError};
-use crate::sim::{DirectionId, Profile, Quantum, VirtualInstant};
+use crate::sim::{DirectionChange, Quantum, VirtualInstant};
 pub use exact::Exact;
 pub use lockstep::{Lockstep, Settings};
 pub use realtime::Realtime;
@@ -107,9 +107,6 @@ pub struct Tally {
     pub worst_overrun: Duration,
 }
 
-/// One direction of a link, and what it is to be like.
-pub type LinkChange = (DirectionId, Profile);
-
 type Reply<T> = oneshot::Sender<Result<T, SynchronizerError>>;
 
 enum Request {
@@ -122,7 +119,7 @@ enum Request {
     /// Come to virtual zero, and hold there.
     EnterHeld(Reply<()>),
     /// Change links between two windows, and how long windows are from then on.
-    Relink(Quantum, Vec<LinkChange>, Reply<()>),
+    Relink(Quantum, Vec<DirectionChange>, Reply<()>),
 }
 
 /// A handle to the running synchronizer. It ends when the last handle is dropped.
@@ -182,11 +179,11 @@ impl Synchronizer {
     /// links allow.
     ///
     /// # Errors
-    /// The lab does not run in windows, or the data plane knows no such link.
+    /// The lab does not run in windows, or the data plane does not take the changes.
     pub async fn relink(
         &self,
         quantum: Quantum,
-        changes: Vec<LinkChange>,
+        changes: Vec<DirectionChange>,
     ) -> Result<(), SynchronizerError> {
         self.ask(|reply| Request::Relink(quantum, changes, reply)).await
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chronotap::sim::{DropReason, Loss, Probability, Profile, VirtualInstant};
+use chronotap::sim::{Distribution, DropReason, Loss, Probability, Profile, Table, VirtualInstant};
 
 use crate::support::*;
 
@@ -167,4 +167,83 @@ fn reordered_frames_are_overtaken_and_the_rest_is_not() {
 fn a_reordered_frame_takes_one_more_delay_exactly() {
     let profile = Profile { reorder: Probability::ONE, ..delay(Duration::from_micros(100)) };
     assert_eq!(burst(&mut pair(&profile), 3, 60), [200_000; 3]);
+}
+
+/// Greatest distance between the distribution of delays, in jitters of 1 ms above the delay of 20 ms,
+/// of well spaced frames, and a cumulative distribution (Kolmogorov and Smirnov).
+fn distance(distribution: Distribution, cumulative: impl Fn(f64) -> f64) -> f64 {
+    const COUNT: u64 = 20_000;
+    let (delay, jitter) = (Duration::from_millis(20), Duration::from_millis(1));
+    let mut network = pair(&Profile { delay, jitter, distribution, ..Profile::default() });
+    let sent = |id: u64| us(id * 100_000);
+    (0..COUNT).for_each(|id| network.submit(ALICE, sent(id), numbered(id as u32, 60)));
+    let arrived = drain(&mut network, VirtualInstant::MAX).into_iter();
+    let mut seen: Vec<f64> = arrived
+        .map(|d| (d.due - sent(number_of(&d.frame).into())).as_secs_f64() * 1e3 - 20.0)
+        .collect();
+    seen.sort_by(f64::total_cmp);
+    let count = COUNT as f64;
+    let off = |(rank, x): (usize, &f64)| {
+        let wanted = cumulative(*x);
+        (wanted - rank as f64 / count).abs().max(((rank + 1) as f64 / count - wanted).abs())
+    };
+    seen.iter().enumerate().map(off).fold(0.0, f64::max)
+}
+
+/// The 99.9 % quantile of the distance for 20,000 samples is 1.95 / √20000.
+const FAR: f64 = 0.0138;
+
+#[test]
+fn jitter_is_distributed_as_configured() {
+    let uniform = |x: f64| ((x + 1.0) / 2.0).clamp(0.0, 1.0);
+    // Abramowitz and Stegun 7.1.26, to 1.5 · 10⁻⁷.
+    let erf = |x: f64| {
+        let t = 1.0 / (1.0 + 0.327_591_1 * x.abs());
+        let series = [0.254_829_592, -0.284_496_736, 1.421_413_741, -1.453_152_027, 1.061_405_429];
+        let sum = series.iter().rev().fold(0.0, |sum, coefficient| (sum + coefficient) * t);
+        (1.0 - sum * (-x * x).exp()).copysign(x)
+    };
+    let phi = |x: f64| 0.5 * (1.0 + erf(x / 2f64.sqrt()));
+    let normal = |x: f64| ((phi(x) - phi(-3.0)) / (phi(3.0) - phi(-3.0))).clamp(0.0, 1.0);
+    let pareto = |x: f64| ((1.0 - (1.0 + x / 2.0).powi(-3)) / 0.999).clamp(0.0, 1.0);
+    let fits = [
+        distance(Distribution::Uniform, uniform),
+        distance(Distribution::Normal, normal),
+        distance(Distribution::Pareto, pareto),
+    ];
+    assert!(fits.iter().all(|distance| *distance < FAR), "{fits:?}");
+    let others = [
+        distance(Distribution::Normal, uniform),
+        distance(Distribution::Pareto, normal),
+        distance(Distribution::Uniform, normal),
+    ];
+    assert!(others.iter().all(|distance| *distance > 3.0 * FAR), "it can tell: {others:?}");
+}
+
+#[test]
+fn a_table_is_drawn_from_evenly() {
+    let table = Table::new([-8192, 0, 0, 16_384]).expect("not empty");
+    let steps =
+        |x: f64| [-1.0, 0.0, 0.0, 2.0].iter().filter(|step| x >= **step).count() as f64 / 4.0;
+    let listed = || Distribution::Table(std::sync::Arc::new(table.clone()));
+    let mut network = pair(&Profile {
+        delay: Duration::from_millis(20),
+        jitter: Duration::from_millis(1),
+        distribution: listed(),
+        ..Profile::default()
+    });
+    let sends = 0..8000u32;
+    sends
+        .clone()
+        .for_each(|id| network.submit(ALICE, us(u64::from(id) * 100_000), numbered(id, 60)));
+    let arrived = drain(&mut network, VirtualInstant::MAX);
+    let seen: Vec<u64> = arrived
+        .iter()
+        .map(|d| (d.due - us(u64::from(number_of(&d.frame)) * 100_000)).as_millis() as u64)
+        .collect();
+    for (millis, deviation) in [(19, -1.0), (20, 0.0), (22, 2.0)] {
+        let share = seen.iter().filter(|took| **took <= millis).count() as f64 / 8000.0;
+        assert!((share - steps(deviation)).abs() < 0.03, "{millis} ms: {share}");
+    }
+    assert!(seen.iter().all(|took| [19, 20, 22].contains(took)));
 }

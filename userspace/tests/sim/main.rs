@@ -4,6 +4,7 @@ mod impairments;
 mod live_changes;
 mod order;
 mod queues;
+mod schedules;
 mod serialization;
 mod summary;
 mod support;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chronotap::sim::{
-    DeliveryKey, DirectionId, LinkId, Loss, Network, Plan, PlanError, PortId, Profile, QueueLimit,
-    SwitchSettings, VirtualInstant, Way,
+    Change, DeliveryKey, DirectionId, LinkId, Loss, Network, Patch, Plan, PlanError, PortId,
+    Profile, QueueLimit, Step, SwitchSettings, VirtualInstant, Way,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -15,8 +15,10 @@ use crate::support::*;
 fn plans() -> impl Strategy<Value = Plan> {
     let switches = prop::collection::vec(any::<Index>(), 0..5);
     let ports = prop::collection::vec(any::<Index>(), 2..8);
-    (switches, ports, any::<u64>(), prop::collection::vec(profiles(), 26)).prop_map(
-        |(parents, homes, seed, profiles)| {
+    let profiles = prop::collection::vec(profiles(), 26);
+    let changes = prop::collection::vec((any::<Index>(), changes()), 0..12);
+    (switches, ports, any::<u64>(), profiles, changes).prop_map(
+        |(parents, homes, seed, profiles, changes)| {
             let count = parents.len() as u32 + 1;
             let trunks = (1..count).zip(&parents);
             let trunks =
@@ -31,9 +33,47 @@ fn plans() -> impl Strategy<Value = Plan> {
                 chronotap::sim::LinkPlan { ends, profiles }
             });
             let switches = vec![SwitchSettings::default(); count as usize];
-            Plan { seed, ports, switches, links: links.collect() }
+            let links: Vec<_> = links.collect();
+            let numbered = (0..).zip(&changes);
+            let changes = numbered.flat_map(|(number, (link, change))| {
+                let link = LinkId(link.index(links.len()) as u32);
+                change.steps(number).map(move |(way, change)| (DirectionId { link, way }, change))
+            });
+            let changes = changes.collect();
+            Plan { seed, ports, switches, links, changes, ..Plan::default() }
         },
     )
+}
+
+/// A change of a link, for good or for a while.
+#[derive(Clone, Debug)]
+struct Planned {
+    way: Way,
+    at: u64,
+    lasts: Option<u64>,
+    patch: Patch,
+}
+
+impl Planned {
+    fn steps(&self, number: u32) -> impl Iterator<Item = (Way, Change)> + use<> {
+        let Self { way, at, lasts, patch } = self.clone();
+        let (step, end) = match lasts {
+            None => (Step::Set(patch), None),
+            Some(lasts) => (Step::Begin(number, patch), Some((at + lasts, Step::End(number)))),
+        };
+        let steps = std::iter::once((at, step)).chain(end);
+        steps.map(move |(at, step)| (way, Change { at: us(at), step }))
+    }
+}
+
+fn changes() -> impl Strategy<Value = Planned> {
+    let way = prop::sample::select(Way::BOTH.to_vec());
+    let patch = prop_oneof![
+        2 => profiles().prop_map(|profile| Patch::from(&profile)),
+        1 => any::<bool>().prop_map(|up| Patch { up: Some(up), ..Patch::default() }),
+    ];
+    (way, 0..2_000u64, prop::option::of(0..500u64), patch)
+        .prop_map(|(way, at, lasts, patch)| Planned { way, at, lasts, patch })
 }
 
 fn profiles() -> impl Strategy<Value = Profile> {
@@ -98,7 +138,7 @@ fn run(plan: &Plan, sends: &[Send], change: &Profile, window: u64, shuffle: &[In
         collect(&mut network, us(end), &mut arrived);
         if end == 999 {
             let id = DirectionId { link: LinkId(0), way: Way::Backward };
-            network.set_profile(id, change.clone(), us(end));
+            network.set_profile(id, change, us(end));
         }
         assert_balanced(plan, &network);
     }
@@ -159,8 +199,8 @@ proptest! {
             network.submit(BOB, ns(at), numbered(0, len));
             sent.push(at);
         }
-        network.set_profile(FORWARD, second.clone(), ns(changes[0]));
-        network.set_profile(FORWARD, third, ns(changes[1]));
+        network.set_profile(FORWARD, &second, ns(changes[0]));
+        network.set_profile(FORWARD, &third, ns(changes[1]));
         let delivered = drain(&mut network, VirtualInstant::MAX);
         for delivery in delivered.iter().filter(|d| d.to == BOB && d.frame.len() >= 4) {
             prop_assert!(delivery.due >= ns(sent[number_of(&delivery.frame) as usize]));
@@ -175,7 +215,7 @@ proptest! {
         let end = |id| if id < 6 { port(id) } else { switch(id - 6) };
         let links = ends.into_iter().map(|(a, b)| link(end(a), end(b), &Profile::default()));
         let switches = vec![SwitchSettings::default(); 5];
-        let plan = Plan { seed: 0, ports: 5, switches, links: links.collect() };
+        let plan = Plan { seed: 0, ports: 5, switches, links: links.collect(), ..Plan::default() };
         match Network::new(&plan) {
             Ok(mut network) => {
                 (0..5).for_each(|from| network.submit(PortId(from), ns(0), ethernet(None, from, 60)));

@@ -78,10 +78,10 @@ fn no_queue_grows_without_end() {
 fn a_direction_that_is_down_drops_by_name() {
     let mut network = pair(&delay(Duration::from_millis(1)));
     network.submit(ALICE, us(0), numbered(1, 60));
-    network.set_profile(FORWARD, Profile { up: false, ..delay(Duration::from_millis(1)) }, us(10));
+    network.set_profile(FORWARD, &Profile { up: false, ..delay(Duration::from_millis(1)) }, us(10));
     network.submit(ALICE, us(20), numbered(2, 60));
     network.submit(BOB, us(20), numbered(3, 60));
-    network.set_profile(FORWARD, delay(Duration::from_millis(1)), us(30));
+    network.set_profile(FORWARD, &delay(Duration::from_millis(1)), us(30));
     network.submit(ALICE, us(40), numbered(4, 60));
     let deliveries = drain(&mut network, VirtualInstant::MAX);
     let got: Vec<_> = deliveries.iter().map(|d| number_of(&d.frame)).collect();

@@ -48,7 +48,7 @@ pub fn link(a: Endpoint, b: Endpoint, profile: &Profile) -> LinkPlan {
 pub fn pair_plan(seed: u64, forward: &Profile, backward: &Profile) -> Plan {
     let profiles = [forward.clone(), backward.clone()];
     let links = vec![LinkPlan { ends: [port(0), port(1)], profiles }];
-    Plan { seed, ports: 2, switches: Vec::new(), links }
+    Plan { seed, ports: 2, switches: Vec::new(), links, ..Plan::default() }
 }
 
 /// Alice and Bob, with the same link both ways.

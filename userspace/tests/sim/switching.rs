@@ -25,7 +25,7 @@ fn ethernet(to: [u8; 6], from: [u8; 6]) -> Vec<u8> {
 
 fn star_plan(ports: u32, settings: SwitchSettings) -> Plan {
     let links = (0..ports).map(|id| link(port(id), switch(0), &delay(Duration::from_micros(100))));
-    Plan { seed: 1, ports, switches: vec![settings], links: links.collect() }
+    Plan { seed: 1, ports, switches: vec![settings], links: links.collect(), ..Plan::default() }
 }
 
 fn star(ports: u32, settings: SwitchSettings) -> Network<Vec<u8>> {
@@ -154,7 +154,7 @@ fn crosses_a_chain_of_switches_with_no_delay_at_all() {
     let mut links: Vec<_> = (0..9).map(|id| link(switch(id), switch(id + 1), &perfect)).collect();
     links.extend([link(port(0), switch(0), &perfect), link(port(1), switch(9), &perfect)]);
     let switches = vec![SwitchSettings::default(); 10];
-    let plan = Plan { seed: 1, ports: 2, switches, links };
+    let plan = Plan { seed: 1, ports: 2, switches, links, ..Plan::default() };
     let mut network = Network::new(&plan).expect("a valid plan");
     assert_eq!(receivers(&mut network, 0, BROADCAST, us(5)), [1]);
     assert_eq!(receivers(&mut network, 1, mac(0), us(5)), [0]);
@@ -195,7 +195,8 @@ fn arrivals_wait_for_the_horizon_of_their_switch() {
         link(port(1), switch(1), &perfect),
     ];
     let switches = vec![SwitchSettings::default(); 2];
-    let mut network = Network::new(&Plan { seed: 1, ports: 2, switches, links }).expect("valid");
+    let mut network = Network::new(&Plan { seed: 1, ports: 2, switches, links, ..Plan::default() })
+        .expect("valid");
     network.submit(PortId(0), us(5), ethernet(BROADCAST, mac(0)));
     network.submit(PortId(1), us(4), ethernet(BROADCAST, mac(1)));
     let horizons = |first, second| move |SwitchId(id)| if id == 0 { us(first) } else { us(second) };

@@ -29,5 +29,19 @@ pub struct LinkChange {
     #[serde(default)]
     pub direction: Direction,
     /// What changes, as in the topology file: `{"delay": "20ms", "loss": "1%"}`.
+    #[serde(default)]
     pub set: std::collections::BTreeMap<String, String>,
+    /// What goes back to the file's value: keys, or none of them for all. Not together with `set`.
+    #[serde(default)]
+    pub reset: Option<Vec<String>>,
+}
+
+/// The body of `PATCH /v1/links`: a change of several links at one virtual instant, or of none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinksChange {
+    /// The links, by their names; none of them for all.
+    pub links: Vec<String>,
+    /// The change.
+    pub change: LinkChange,
 }

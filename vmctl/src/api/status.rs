@@ -208,8 +208,12 @@ pub struct Way {
     pub delay_ns: u64,
     /// Jitter as configured.
     pub jitter_ns: u64,
-    /// Rate as configured; absent: unlimited.
+    /// What deviations are distributed like: `uniform`, `normal`, `pareto` or `table`.
+    pub distribution: String,
+    /// Rate as configured, of a trace the mean; absent: unlimited.
     pub rate_bit_per_s: Option<u64>,
+    /// Whether the rate is that of a trace.
+    pub trace: bool,
     /// Long-run share of frames lost, 0 to 1, as configured.
     pub loss: f64,
     /// Share of frames that come twice, 0 to 1.

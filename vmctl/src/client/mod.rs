@@ -11,7 +11,7 @@ pub use socket::{Channels, FromGuest, ToGuest};
 
 use crate::api::{
     failure::{Failure, chain},
-    link::LinkChange,
+    link::LinksChange,
     play::{Play, Played},
     runs::Runs,
     status::{Barrier, Lab, Link, Status},
@@ -56,10 +56,10 @@ impl Client {
         self.get(&format!("/v1/links/{}", escape(link))).await
     }
 
-    /// Changes one link and returns it as it is now.
-    pub async fn change_link(&self, link: &str, change: &LinkChange) -> Result<Link, Failure> {
+    /// Changes links at one instant and returns them as they are now.
+    pub async fn change_links(&self, change: &LinksChange) -> Result<Vec<Link>, Failure> {
         let body = serde_json::to_vec(change).map_err(Failure::runtime)?;
-        self.call("PATCH", &format!("/v1/links/{}", escape(link)), body).await
+        self.call("PATCH", "/v1/links", body).await
     }
 
     /// Stops guests and virtual time.

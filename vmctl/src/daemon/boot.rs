@@ -106,6 +106,7 @@ pub async fn boot(
         datapath: plane,
         synchronizer,
         fleet,
+        schedules: RwLock::new(scenario.schedules()),
         scenario: RwLock::new(scenario),
         since,
         phase: Mutex::new(Phase::Booting),

@@ -12,6 +12,7 @@ use std::{
 use chronotap::{
     datapath::{Datapath, OrderError},
     observation::Observation,
+    sim::Schedule,
     synchronizer::{Synchronizer, SynchronizerError},
 };
 use tokio::sync::mpsc;
@@ -46,8 +47,10 @@ pub struct Lab {
     pub(super) datapath: Datapath,
     pub(super) synchronizer: Synchronizer,
     pub(super) fleet: Fleet,
-    /// The topology, with its links as they are now.
+    /// The topology, with its links as the file has them begin.
     pub(super) scenario: RwLock<Scenario>,
+    /// Its links over time, each as of the last change that a user made of it.
+    pub(super) schedules: RwLock<Vec<[Schedule; 2]>>,
     /// Since when virtual time runs.
     pub(super) since: Instant,
     pub(super) phase: Mutex<Phase>,
@@ -95,7 +98,7 @@ impl Lab {
         drop(self.ends.try_send(reason.into()));
     }
 
-    /// The topology, with its links as they are now.
+    /// The topology, with its links as the file has them begin.
     pub fn scenario(&self) -> RwLockReadGuard<'_, Scenario> {
         self.scenario.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -25,7 +25,7 @@ use crate::api::{
     channel::MESSAGE_LIMIT,
     exec::{Ran, Request as ExecRequest},
     failure::Failure,
-    link::LinkChange,
+    link::{LinkChange, LinksChange},
     play::{Play, Played},
     status::Link,
     time::{Advance, Advanced},
@@ -47,6 +47,7 @@ pub async fn serve(listener: UnixListener, lab: Arc<Lab>) {
             tracing::error!(%error, "the control socket is no longer served");
         }
         () = pace.keep(&lab) => {}
+        () = async { lab.tell_happenings().await; std::future::pending().await } => {}
     }
 }
 
@@ -58,7 +59,7 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
     Router::new()
         .route("/v1/lab", get(async |State(lab): Shared| Json(lab.about.clone())))
         .route("/v1/status", get(async |State(lab): Shared| answer(status::status(&lab).await)))
-        .route("/v1/links", get(links))
+        .route("/v1/links", get(links).merge(patch(change_links)))
         .route("/v1/links/{link}", get(link).merge(patch(change_link)))
         .route("/v1/pause", post(async |State(lab): Shared| answer(lab.pause().await)))
         .route("/v1/resume", post(async |State(lab): Shared| answer(lab.resume().await)))
@@ -92,8 +93,16 @@ async fn change_link(
     Path(name): Path<String>,
     Body(change): Body<LinkChange>,
 ) -> Answer<Link> {
-    let index = lab.change_link(&name, &change).await?;
+    let changed = lab.change_links(&LinksChange { links: vec![name], change }).await?;
+    let index = changed.first().copied().unwrap_or_default();
     one_link(&lab, index).await
+}
+
+async fn change_links(State(lab): Shared, Body(change): Body<LinksChange>) -> Answer<Vec<Link>> {
+    let changed = lab.change_links(&change).await?;
+    let (observation, _) = lab.observe().await?;
+    let mut links = status::links(&lab, &observation).into_iter().map(Some).collect::<Vec<_>>();
+    Ok(Json(changed.into_iter().filter_map(|index| links.get_mut(index)?.take()).collect()))
 }
 
 async fn one_link(lab: &Lab, index: usize) -> Answer<Link> {

@@ -56,7 +56,7 @@ pub async fn status(lab: &Lab) -> Result<Status, Failure> {
         foreign: kernel.iter().map(|port| port.foreign).sum(),
         guests: lab.seats.iter().map(|seat| seat.describe(tally.paused)).collect(),
         links: links(lab, &observation),
-        pairs: pairs::pairs(&lab.scenario()),
+        pairs: pairs::pairs(&lab.present(&observation)),
         first_pings: lab.first_pings.get().cloned().unwrap_or_default(),
         events: lab.journal.recent(),
     })
@@ -86,7 +86,7 @@ fn hexadecimal(digest: u128) -> String {
 
 /// Every link with what it did.
 pub fn links(lab: &Lab, observation: &Observation) -> Vec<Link> {
-    let scenario = lab.scenario();
+    let scenario = lab.present(observation);
     let ways = observation.directions.chunks(2);
     scenario.links.iter().zip(ways).map(|(link, ways)| measured(link, ways, observation)).collect()
 }

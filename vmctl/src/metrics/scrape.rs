@@ -32,8 +32,13 @@ const AT_EGRESS: [DropReason; 4] =
     [DropReason::NoBuffer, DropReason::Oversize, DropReason::TapQueueFull, DropReason::GuestGone];
 
 /// Reasons for which a link direction drops frames.
-pub const ON_LINKS: [DropReason; 4] =
-    [DropReason::QueueFull, DropReason::Loss, DropReason::LinkDown, DropReason::NoBuffer];
+pub const ON_LINKS: [DropReason; 5] = [
+    DropReason::QueueFull,
+    DropReason::Loss,
+    DropReason::LinkDown,
+    DropReason::NoBuffer,
+    DropReason::Fault,
+];
 
 /// Reasons for which a switch drops frames.
 const IN_SWITCHES: [DropReason; 3] =

@@ -19,6 +19,9 @@ pub fn render(plan: &Description) -> String {
     if !plan.links.is_empty() {
         parts.push(links(&plan.links));
     }
+    if plan.links.iter().any(|link| !link.events.is_empty()) {
+        parts.push(events(&plan.links));
+    }
     parts.join("\n\n")
 }
 
@@ -142,6 +145,16 @@ fn expected(expect: &ExpectDescription) -> String {
     or_dash((!parts.is_empty()).then(|| parts.join(", ")))
 }
 
+fn events(links: &[LinkDescription]) -> String {
+    let mut table = table(&["link", "at", "what"], &[1]);
+    for link in links {
+        for event in &link.events {
+            table.add_row([link.label.clone(), nanos(event.at_ns), event.what.clone()]);
+        }
+    }
+    text(&table)
+}
+
 fn links(links: &[LinkDescription]) -> String {
     let titles = ["link", "way", "delay", "jitter", "rate", "loss", "queue"];
     let mut table = table(&titles, &[2, 3, 4, 5, 6]);
@@ -157,7 +170,7 @@ fn links(links: &[LinkDescription]) -> String {
                 name.into(),
                 nanos(way.delay_ns),
                 nanos(way.jitter_ns),
-                or_dash(way.rate_bit_per_s.map(rate)),
+                if way.trace { "trace".into() } else { or_dash(way.rate_bit_per_s.map(rate)) },
                 share(way.loss),
                 super::links::queue(way.queue_bytes, way.queue_frames),
             ]);

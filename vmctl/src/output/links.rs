@@ -19,7 +19,7 @@ pub fn overview(links: &[Link]) -> String {
             format!("{} -> {}", way.from, way.to),
             delay(way),
             or_dash(way.measured_delay_ns.map(nanos)),
-            or_dash(way.rate_bit_per_s.map(rate)),
+            wire(way),
             share(way.loss),
             way.sent_frames.to_string(),
             way.delivered_frames.to_string(),
@@ -39,8 +39,8 @@ pub fn settings(links: &[Link]) -> String {
         table.add_row([
             format!("{} -> {}", way.from, way.to),
             nanos(way.delay_ns),
-            nanos(way.jitter_ns),
-            or_dash(way.rate_bit_per_s.map(rate)),
+            jitter(way),
+            wire(way),
             share(way.loss),
             share(way.duplicate),
             share(way.corrupt),
@@ -62,6 +62,20 @@ fn delay(way: &Way) -> String {
         (true, 0) => nanos(way.delay_ns),
         (true, jitter) => format!("{}±{}", nanos(way.delay_ns), nanos(jitter)),
     }
+}
+
+/// `2ms normal`; nothing is said of the uniform.
+fn jitter(way: &Way) -> String {
+    match way.distribution.as_str() {
+        _ if way.jitter_ns == 0 => nanos(0),
+        "uniform" => nanos(way.jitter_ns),
+        distribution => format!("{} {distribution}", nanos(way.jitter_ns)),
+    }
+}
+
+/// A rate, or that it is a trace's.
+fn wire(way: &Way) -> String {
+    if way.trace { "trace".into() } else { or_dash(way.rate_bit_per_s.map(rate)) }
 }
 
 fn in_flight(way: &Way) -> u64 {

@@ -2,17 +2,22 @@
 
 use std::str::FromStr;
 
-use chronotap::sim::{Profile, Way};
+use chronotap::sim::{Patch, Profile, Way};
 
-use super::check::profiles::{check_limits, overlay, queue_limit};
+use super::check::profiles::{check_limits, patch, queue_limit};
+use super::check::recordings::Recordings;
 use crate::topology::schema;
-use crate::topology::{Diagnostics, LinkKeys, Loss, Spanned, parse_bursts, quote};
+use crate::topology::{
+    Diagnostics, Distribution, LinkKeys, Loss, Shape, Spanned, parse_bursts, quote,
+};
 use crate::units::{Ratio, UnitError, nearest};
 
 /// What is to change of a link; all else stays as it is.
 #[derive(Clone, Debug, Default)]
 pub struct LinkChange {
     keys: LinkKeys,
+    /// What goes back to the file's value before that.
+    reset: Vec<&'static str>,
 }
 
 /// A change that cannot be made.
@@ -89,6 +94,39 @@ impl LinkChange {
         Ok(change)
     }
 
+    /// A change back to what the file says, of these keys or, if there are none, of all.
+    ///
+    /// # Errors
+    /// The first key that is not a parameter.
+    pub fn reset<'k>(keys: impl IntoIterator<Item = &'k str>) -> Result<Self, ChangeError> {
+        let mut reset = keys.into_iter().map(known).collect::<Result<Vec<_>, _>>()?;
+        if reset.is_empty() {
+            reset = Self::KEYS.to_vec();
+        }
+        Ok(Self { reset, ..Self::default() })
+    }
+
+    /// What this changes of the given ways of a link that is as `now`, and that the file has begin
+    /// as `written`.
+    ///
+    /// # Errors
+    /// If the parameters that change do not go with those that stay.
+    pub fn patches(
+        &self,
+        ways: &[Way],
+        now: &[Profile; 2],
+        written: &[Profile; 2],
+    ) -> Result<Vec<(Way, Patch)>, ChangeError> {
+        let mut start = now.clone();
+        for &way in ways {
+            only(&self.reset, &written[way as usize]).apply(&mut start[way as usize]);
+        }
+        let changed = self.apply(ways, &start)?;
+        let mut named = self.keys.names();
+        named.extend(&self.reset);
+        Ok(ways.iter().map(|&way| (way, only(&named, &changed[way as usize]))).collect())
+    }
+
     /// The profiles of a link after this change of the given ways.
     ///
     /// # Errors
@@ -101,8 +139,8 @@ impl LinkChange {
         let mut changed = profiles.clone();
         for &way in ways {
             let profile = &mut changed[way as usize];
-            *profile = overlay(profile, &self.keys);
-            if profile.jitter > profile.delay {
+            patch(&self.keys, &Recordings::default()).apply(profile);
+            if profile.jitter_exceeds() {
                 return Err(ChangeError::Jitter);
             }
         }
@@ -110,7 +148,7 @@ impl LinkChange {
             let round_trip = changed[0].delay + changed[1].delay;
             for &way in ways {
                 let profile = &mut changed[way as usize];
-                profile.queue = queue_limit(*queue.get_ref(), profile.rate, round_trip);
+                profile.queue = queue_limit(*queue.get_ref(), profile, round_trip);
             }
         }
         Ok(changed)
@@ -121,6 +159,7 @@ impl LinkChange {
         match key {
             "delay" => keys.delay = Some(quantity(value)?),
             "jitter" => keys.jitter = Some(quantity(value)?),
+            "distribution" => keys.distribution = Some(anywhere(shape(value)?)),
             "rate" => keys.rate = Some(quantity(value)?),
             "queue" => keys.queue = Some(quantity(value)?),
             "loss" => keys.loss = Some(loss(value)?),
@@ -133,6 +172,25 @@ impl LinkChange {
         let mut found = Diagnostics::default();
         check_limits(keys, &mut found);
         if found.errors() > 0 { Err(in_one_line(found)) } else { Ok(()) }
+    }
+}
+
+/// What `profile` says of these keys.
+fn only(keys: &[&str], profile: &Profile) -> Patch {
+    let all = Patch::from(profile);
+    let has = |key: &str| keys.contains(&key);
+    Patch {
+        delay: all.delay.filter(|_| has("delay")),
+        jitter: all.jitter.filter(|_| has("jitter")),
+        distribution: all.distribution.filter(|_| has("distribution")),
+        capacity: all.capacity.filter(|_| has("rate")),
+        queue: all.queue.filter(|_| has("queue")),
+        loss: all.loss.filter(|_| has("loss")),
+        duplicate: all.duplicate.filter(|_| has("duplicate")),
+        corrupt: all.corrupt.filter(|_| has("corrupt")),
+        reorder: all.reorder.filter(|_| has("reorder")),
+        overhead: all.overhead.filter(|_| has("overhead")),
+        up: all.up.filter(|_| has("up")),
     }
 }
 
@@ -163,6 +221,16 @@ fn loss(value: &str) -> Result<Spanned<Loss>, (String, Option<String>)> {
     }
     let ratio: Spanned<Ratio> = quantity(value)?;
     Ok(anywhere(Loss::Random(ratio.into_inner())))
+}
+
+/// A distribution that has a word; what a file lists comes with the topology.
+fn shape(value: &str) -> Result<Distribution, (String, Option<String>)> {
+    Ok(Distribution::Shape(match value {
+        "uniform" => Shape::Uniform,
+        "normal" => Shape::Normal,
+        "pareto" => Shape::Pareto,
+        _ => return Err(("expected `uniform`, `normal` or `pareto`".to_owned(), None)),
+    }))
 }
 
 fn up(value: &str) -> Result<bool, (String, Option<String>)> {

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::reach::PING_FRAME;
-use super::{Boot, Guest, Ipv4Prefix, Link, MacAddr, OnExit, Run, Scenario};
+use super::{Boot, Guest, Happening, Ipv4Prefix, Link, MacAddr, OnExit, Run, Scenario};
 
 mod time;
 
@@ -106,6 +106,19 @@ pub struct LinkDescription {
     pub forward: WayDescription,
     /// From the second end to the first.
     pub backward: WayDescription,
+    /// What happens to it, in order of time.
+    pub events: Vec<EventDescription>,
+    /// How many faults it has, both ways counted.
+    pub faults: usize,
+}
+
+/// Something that happens to a link.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EventDescription {
+    /// Virtual time at which it happens.
+    pub at_ns: u64,
+    /// What it is.
+    pub what: String,
 }
 
 /// One way of a link. A null limit means none.
@@ -115,8 +128,12 @@ pub struct WayDescription {
     pub delay_ns: u64,
     /// Greatest deviation from it.
     pub jitter_ns: u64,
-    /// Rate.
+    /// `uniform`, `normal`, `pareto` or `table`.
+    pub distribution: &'static str,
+    /// Rate; that of a trace is its mean.
     pub rate_bit_per_s: Option<u64>,
+    /// Whether the rate is that of a trace.
+    pub trace: bool,
     /// Bytes that may wait.
     pub queue_bytes: Option<u64>,
     /// Frames that may wait.
@@ -218,11 +235,23 @@ fn run(run: &Run) -> RunDescription {
 
 fn link(link: &Link) -> LinkDescription {
     let [forward, backward] = link.profiles.each_ref().map(WayDescription::from);
-    LinkDescription { label: link.label.clone(), mtu_bytes: link.mtu, forward, backward }
+    let told =
+        |event: &Happening| EventDescription { at_ns: nanos(event.at), what: event.what.clone() };
+    let mut events: Vec<_> = link.happenings.iter().map(told).collect();
+    events.sort_by_key(|event| event.at_ns);
+    LinkDescription {
+        label: link.label.clone(),
+        mtu_bytes: link.mtu,
+        forward,
+        backward,
+        events,
+        faults: link.faults.iter().map(Vec::len).sum(),
+    }
 }
 
 impl From<&Profile> for WayDescription {
     fn from(profile: &Profile) -> Self {
+        let traced = profile.trace.as_ref().and_then(|trace| trace.mean_rate());
         let share = |probability: chronotap::sim::Probability| probability.ppb() as f64 / 1e9;
         let (loss, loss_model) = match profile.loss {
             Loss::None => (0.0, "none"),
@@ -236,7 +265,9 @@ impl From<&Profile> for WayDescription {
         Self {
             delay_ns: nanos(profile.delay),
             jitter_ns: nanos(profile.jitter),
-            rate_bit_per_s: profile.rate.map(|rate| rate.bits_per_second()),
+            distribution: profile.distribution.name(),
+            rate_bit_per_s: traced.or(profile.rate).map(|rate| rate.bits_per_second()),
+            trace: profile.trace.is_some(),
             queue_bytes: profile.queue.bytes,
             queue_frames: profile.queue.frames,
             loss,

@@ -59,6 +59,23 @@ pub const MEMORY_DEFAULT: u64 = 256 << 20;
 
 /// Scheduled commands in a lab.
 pub const RUNS: usize = 1024;
+/// Events of links in a lab; as many faults.
+pub const EVENTS: usize = 1024;
+/// Partitions in a lab.
+pub const PARTITIONS: usize = 64;
+/// How long an event or a partition lasts, in ns.
+pub const LASTS: RangeInclusive<u64> = 1..=1_000_000 * NANOS;
+/// Frames that a fault counts.
+pub const FAULT_COUNT: RangeInclusive<u64> = 1..=u64::MAX;
+/// Ports of TCP and UDP.
+pub const PORT: RangeInclusive<u64> = 0..=65_535;
+/// Bytes of a trace or a table: an hour of 12 Mbit/s is a tenth of it.
+pub const RECORDING: u64 = 64 << 20;
+/// The last instant of a trace in ms: 11 days.
+pub const TRACE_MILLIS: u64 = 1_000_000_000;
+/// Deviations in a table: MAX_DIST of iproute2's tc/q_netem.c.
+pub const DEVIATIONS: usize = 16 * 1024;
+
 /// When a scheduled command runs, in ns since power-on.
 pub const RUN_AT: RangeInclusive<u64> = 0..=1_000_000 * NANOS;
 /// Bytes of a guest's schedule as an argument of QEMU: half of Linux's MAX_ARG_STRLEN.

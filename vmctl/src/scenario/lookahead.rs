@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use chronotap::sim::{
-    DirectionId, GuestId, LeastPath, LinkId, Lookahead, Paths, Plan, Profile, Quantum,
+    DirectionId, GuestId, LeastPath, LinkId, Lookahead, Paths, Plan, Quantum, Schedule,
 };
 
 use super::{End, Guest, Link, NodeName, Scenario, TimeSettings};
@@ -37,12 +37,16 @@ pub struct Hop {
 const SHOWN: usize = 8;
 
 impl Route {
-    pub(super) fn new(path: &LeastPath, links: &[Link]) -> Self {
+    pub(super) fn new(
+        path: &LeastPath,
+        links: &[Link],
+        least: impl Fn(DirectionId) -> Duration,
+    ) -> Self {
         let hop = |&direction: &DirectionId| {
             let link = &links[direction.link.0 as usize];
             let (way, [a, b]) = (direction.way as usize, link.ends.clone());
             let (from, to) = if way == 0 { (a, b) } else { (b, a) };
-            Hop { direction, from, to, delay: link.profiles[way].least_delay() }
+            Hop { direction, from, to, delay: least(direction) }
         };
         Self { hops: path.directions.iter().map(hop).collect(), delay: path.delay }
     }
@@ -131,39 +135,46 @@ impl Scenario {
         Lookahead::of(self.paths().least())
     }
 
-    /// The path that decides it; none if no two guests are connected.
-    pub fn least_route(&self) -> Option<Route> {
-        self.paths().least().map(|path| Route::new(path, &self.links))
+    /// Each way of each link over time, as the file has it.
+    pub fn schedules(&self) -> Vec<[Schedule; 2]> {
+        self.links.iter().map(Link::schedules).collect()
     }
 
-    /// The quantum that holds once `link` has `profiles`: chosen anew, or as given if it still
-    /// fits. None in a mode without windows, and in `exact`, whose windows have any length.
+    /// The path that decides it; none if no two guests are connected.
+    pub fn least_route(&self) -> Option<Route> {
+        let schedules = self.schedules();
+        self.paths().least().map(|path| Route::new(path, &self.links, least_of(&schedules)))
+    }
+
+    /// The quantum that holds once links are as in `schedules`, of which `changed` are new: chosen
+    /// anew, or as given if it still fits. None in a mode without windows, and in `exact`, whose
+    /// windows have any length.
     ///
     /// # Errors
     /// If what the file gives does not fit any more, or guests could run in no window at all.
     pub fn quantum_after(
         &self,
-        link: LinkId,
-        profiles: &[Profile; 2],
+        changed: &[LinkId],
+        schedules: &[[Schedule; 2]],
     ) -> Result<Option<Quantum>, Box<LookaheadError>> {
         if matches!(self.time, TimeSettings::Realtime { .. }) {
             return Ok(None);
         }
-        let mut plan = self.plan();
-        profiles.clone_into(&mut plan.links[link.0 as usize].profiles);
-        let paths = Paths::new(&plan, &self.owners());
+        let (plan, least) = (self.plan(), least_of(schedules));
+        let paths = Paths::with(&plan, &self.owners(), &least);
         match (self.quantum_for(&Lookahead::of(paths.least())), paths.least()) {
             (Ok(quantum), _) => Ok(quantum),
             // What is in force fits any lookahead where no two guests are connected.
             (Err(_), None) => Ok(self.time.lockstep().map(|lockstep| lockstep.quantum)),
             (Err(required), Some(path)) => {
-                let mut links = self.links.clone();
-                profiles.clone_into(&mut links[link.0 as usize].profiles);
+                let on_path = |link: &&LinkId| path.directions.iter().any(|way| way.link == **link);
+                let link = changed.iter().find(on_path).or(changed.first()).copied();
+                let link = link.unwrap_or(path.directions[0].link);
                 Err(Box::new(LookaheadError {
-                    link: links[link.0 as usize].label.clone(),
-                    route: Route::new(path, &links),
+                    link: self.links[link.0 as usize].label.clone(),
+                    route: Route::new(path, &self.links, &least),
                     required,
-                    least: self.least_delay(link, plan, required),
+                    least: self.least_delay(link, &plan, schedules, required),
                 }))
             }
         }
@@ -182,20 +193,42 @@ impl Scenario {
         }
     }
 
-    /// The delay of `link` with which no path in `plan` is shorter than `required`. A path takes
-    /// a link once, so each way is raised once.
-    fn least_delay(&self, link: LinkId, mut plan: Plan, required: Duration) -> Duration {
-        let mut least = Duration::ZERO;
-        while let Some(path) = Paths::new(&plan, &self.owners()).least()
-            && let Some(missing) = required.checked_sub(path.delay).filter(|m| !m.is_zero())
-            && let Some(direction) = path.directions.iter().find(|way| way.link == link)
-        {
-            let profile = &mut plan.links[link.0 as usize].profiles[direction.way as usize];
-            profile.delay = profile.jitter + profile.least_delay() + missing;
-            least = least.max(profile.delay);
+    /// The delay of `link` with which no path is shorter than `required`. A path takes a link once,
+    /// so each way is raised once.
+    fn least_delay(
+        &self,
+        link: LinkId,
+        plan: &Plan,
+        schedules: &[[Schedule; 2]],
+        required: Duration,
+    ) -> Duration {
+        let mut raised = [Duration::ZERO; 2];
+        let mut delay = Duration::ZERO;
+        loop {
+            let least = |direction: DirectionId| {
+                let own = direction.link == link;
+                let more = if own { raised[direction.way as usize] } else { Duration::ZERO };
+                least_of(schedules)(direction) + more
+            };
+            let paths = Paths::with(plan, &self.owners(), least);
+            let Some(path) = paths.least() else { return delay };
+            let missing = required.saturating_sub(path.delay);
+            let own = path.directions.iter().find(|way| way.link == link);
+            let Some(way) = own.filter(|_| !missing.is_zero()).map(|direction| direction.way)
+            else {
+                return delay;
+            };
+            raised[way as usize] += missing;
+            let schedule = &schedules[link.0 as usize][way as usize];
+            let now = schedule.present();
+            let spread = now.delay.saturating_sub(now.least_delay());
+            delay = delay.max(schedule.least_delay() + spread + raised[way as usize]);
         }
-        least
     }
+}
+
+fn least_of(schedules: &[[Schedule; 2]]) -> impl Fn(DirectionId) -> Duration {
+    |direction| schedules[direction.link.0 as usize][direction.way as usize].least_delay()
 }
 
 /// The guest of each port; ports are dense, in this order.

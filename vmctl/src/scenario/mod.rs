@@ -25,7 +25,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chronotap::sim::{Endpoint, LinkPlan, Plan, PortId, Profile, SwitchSettings};
+use chronotap::sim::{
+    Change, DirectionId, Endpoint, Fault, LinkId, LinkPlan, Plan, PortId, Profile, Schedule,
+    SwitchSettings, Way,
+};
 
 use crate::topology::{Diagnostics, Report, Source, Spanned, Topology};
 use fabric::Fabric;
@@ -50,9 +53,9 @@ mod time;
 pub use address::{Ipv4Prefix, MacAddr, NotMac, NotPrefix};
 pub use change::{ChangeError, LinkChange};
 pub use describe::{
-    Description, ExactDescription, ExpectDescription, GuestDescription, LinkDescription,
-    LockstepDescription, LookaheadDescription, NicDescription, PairDescription, RunDescription,
-    TimeDescription, WayDescription,
+    Description, EventDescription, ExactDescription, ExpectDescription, GuestDescription,
+    LinkDescription, LockstepDescription, LookaheadDescription, NicDescription, PairDescription,
+    RunDescription, TimeDescription, WayDescription,
 };
 pub use exact::{CannotBeExact, Exact, IcountShift};
 pub use find::{FoundLink, NoSuchLink};
@@ -176,10 +179,33 @@ pub struct Link {
     pub label: String,
     /// The ends; forward is from the first to the second.
     pub ends: [End; 2],
-    /// What each way does to frames: forward, backward.
+    /// What each way does to frames at first: forward, backward.
     pub profiles: [Profile; 2],
+    /// What the file changes of each way, and when.
+    pub changes: [Vec<Change>; 2],
+    /// The same in words.
+    pub happenings: Vec<Happening>,
+    /// What happens to certain frames each way.
+    pub faults: [Vec<Fault>; 2],
     /// MTU in bytes of the NICs at its ends.
     pub mtu: u32,
+}
+
+/// Something that the file has happen to a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// Virtual time at which it happens.
+    pub at: Duration,
+    /// What it is.
+    pub what: String,
+}
+
+impl Link {
+    /// Each way over time, as the file has it.
+    pub fn schedules(&self) -> [Schedule; 2] {
+        let schedule = |way: usize| Schedule::new(&self.profiles[way], self.changes[way].clone());
+        [schedule(0), schedule(1)]
+    }
 }
 
 /// The file is refused. Displays why, as rustc does, without colour.
@@ -242,6 +268,19 @@ impl Scenario {
 }
 
 fn plan(seed: u64, guests: &[Guest], switches: &[Switch], links: &[Link]) -> Plan {
+    let ways = || {
+        let links = links.iter().zip((0..).map(LinkId));
+        links.flat_map(|(link, id)| {
+            Way::BOTH.map(|way| (link, DirectionId { link: id, way }, way as usize))
+        })
+    };
+    let changes = ways().flat_map(|(link, direction, way)| {
+        link.changes[way].iter().map(move |change| (direction, change.clone()))
+    });
+    let faults = ways().flat_map(|(link, direction, way)| {
+        link.faults[way].iter().map(move |fault| (direction, fault.clone()))
+    });
+    let (changes, faults) = (changes.collect(), faults.collect());
     let links = links.iter().map(|link| LinkPlan {
         ends: link.ends.each_ref().map(|end| end.endpoint),
         profiles: link.profiles.clone(),
@@ -251,5 +290,7 @@ fn plan(seed: u64, guests: &[Guest], switches: &[Switch], links: &[Link]) -> Pla
         ports: guests.iter().map(|guest| guest.nics.len() as u32).sum(),
         switches: switches.iter().map(|switch| switch.settings.clone()).collect(),
         links: links.collect(),
+        changes,
+        faults,
     }
 }

@@ -7,10 +7,9 @@ use toml::de::{DeTable, DeValue};
 use super::reader::{Reader, in_order};
 use super::value::describe;
 use super::{
-    Diagnostic, Diagnostics, Interface, Link, LinkKeys, Loss, Metrics, Node, NodeKeys, Spanned,
-    Time, Topology, quote, runs, schema,
+    Diagnostic, Diagnostics, Interface, LinkKeys, Metrics, Node, NodeKeys, Spanned, Time, Topology,
+    links, quote, runs, schema,
 };
-use crate::units::Ratio;
 
 impl Topology {
     /// Reads a file's text; mistakes are noted in `found`. `None` after a mistake of syntax, since
@@ -44,7 +43,8 @@ fn read_file(table: &DeTable<'_>, found: &mut Diagnostics) -> Topology {
         name: file.value("name"),
         seed: file.value("seed"),
         nodes: read_nodes(&mut file),
-        links: read_links(&mut file),
+        links: links::read(&mut file),
+        partitions: links::read_partitions(&mut file),
         ..Topology::default()
     };
     if let Some((table, _)) = file.table("time", "[time]") {
@@ -85,7 +85,7 @@ fn read_defaults(table: &DeTable<'_>, found: &mut Diagnostics) -> (NodeKeys, Lin
         read.0 = read_node_keys(&mut Reader::new(table, &schema::DEFAULT_NODE, defaults.found()));
     }
     if let Some((table, _)) = defaults.table("link", "[defaults.link]") {
-        read.1 = read_link_keys(&mut Reader::new(table, &schema::DEFAULT_LINK, defaults.found()));
+        read.1 = links::read_keys(&mut Reader::new(table, &schema::DEFAULT_LINK, defaults.found()));
     }
     read
 }
@@ -160,118 +160,3 @@ fn read_interfaces(table: &DeTable<'_>, found: &mut Diagnostics) -> Vec<Interfac
     }
     read
 }
-
-fn read_links(file: &mut Reader<'_, '_>) -> Vec<Link> {
-    let Some(value) = file.raw("link") else { return Vec::new() };
-    let DeValue::Array(links) = value.get_ref() else {
-        let label = format!("expected an array of tables, found {}", describe(value.get_ref()));
-        let wrong = Diagnostic::error("links are an array of tables").at(value.span(), label);
-        file.found().push(wrong.help("write `[[link]]`, with two brackets, before each link"));
-        return Vec::new();
-    };
-    links.iter().filter_map(|link| read_link(link, file.found())).collect()
-}
-
-fn read_link(value: &Spanned<DeValue<'_>>, found: &mut Diagnostics) -> Option<Link> {
-    let DeValue::Table(table) = value.get_ref() else {
-        let label = format!("expected a table, found {}", describe(value.get_ref()));
-        found.push(Diagnostic::error("a link is a table").at(value.span(), label));
-        return None;
-    };
-    let mut link = Reader::new(table, &schema::LINK, found);
-    let endpoints = read_endpoints(&mut link, value.span());
-    let keys = read_link_keys(&mut link);
-    let mut reverse = LinkKeys::default();
-    if let Some((table, _)) = link.table("reverse", "reverse = { delay = \"12ms\" }") {
-        reverse = read_link_keys(&mut Reader::new(table, &schema::REVERSE, link.found()));
-    }
-    Some(Link { span: value.span(), endpoints, keys, reverse })
-}
-
-const ENDPOINTS: &str = "write `endpoints = [\"alice:eth0\", \"bob:eth0\"]`";
-
-fn read_endpoints(link: &mut Reader<'_, '_>, span: Range<usize>) -> Option<[Spanned<String>; 2]> {
-    let Some(value) = link.raw("endpoints") else {
-        let missing = Diagnostic::error("a link has no `endpoints`").at(span, "this link");
-        link.found().push(missing.help(ENDPOINTS));
-        return None;
-    };
-    let ends = value.get_ref().as_array().map(|ends| ends.iter().map(one_end).collect());
-    match ends.and_then(|ends: Option<Vec<_>>| <[_; 2]>::try_from(ends?).ok()) {
-        Some(ends) => Some(ends),
-        None => {
-            let wrong = Diagnostic::error("invalid value for `endpoints`");
-            link.found().push(wrong.at(value.span(), "expected two strings").help(ENDPOINTS));
-            None
-        }
-    }
-}
-
-fn one_end(value: &Spanned<DeValue<'_>>) -> Option<Spanned<String>> {
-    value.get_ref().as_str().map(|text| Spanned::new(value.span(), text.to_owned()))
-}
-
-/// Reads the keys that a link, its `reverse` and `[defaults.link]` share. A key that one of them
-/// may not have was noted as unknown by its reader.
-fn read_link_keys(link: &mut Reader<'_, '_>) -> LinkKeys {
-    LinkKeys {
-        delay: link.value("delay"),
-        jitter: link.value("jitter"),
-        rate: link.value("rate"),
-        queue: link.value("queue"),
-        loss: read_loss(link),
-        duplicate: link.value("duplicate"),
-        corrupt: link.value("corrupt"),
-        reorder: link.value("reorder"),
-        overhead: link.value("overhead"),
-        up: link.value("up"),
-        mtu: link.value("mtu"),
-    }
-}
-
-fn read_loss(link: &mut Reader<'_, '_>) -> Option<Spanned<Loss>> {
-    let value = link.raw("loss")?;
-    let DeValue::Table(table) = value.get_ref() else {
-        let ratio = link.value::<Ratio>("loss")?;
-        return Some(Spanned::new(ratio.span(), Loss::Random(*ratio.get_ref())));
-    };
-    let loss = read_bursts(table, value.span(), link.found())?;
-    Some(Spanned::new(value.span(), loss))
-}
-
-/// Reads the parameters of a loss model.
-pub(super) fn read_bursts(
-    table: &DeTable<'_>,
-    span: Range<usize>,
-    found: &mut Diagnostics,
-) -> Option<Loss> {
-    let mut loss = Reader::new(table, &schema::LOSS, found);
-    let model = loss.value::<String>("model");
-    let [p, r] = ["p", "r"].map(|key| loss.value::<Ratio>(key));
-    let [good, bad] = ["loss_good", "loss_bad"].map(|key| loss.value::<Ratio>(key));
-    let absent = ["model", "p", "r"].into_iter().find(|key| loss.raw(key).is_none());
-    if let Some(key) = absent {
-        let missing = Diagnostic::error("invalid value for `loss`");
-        let missing = missing.at(span, format!("`{key}` is missing"));
-        loss.found().push(missing.help(GILBERT_ELLIOTT));
-    }
-    let model = model?;
-    if model.get_ref() != "gilbert-elliott" {
-        let unknown = Diagnostic::error("invalid value for `model`");
-        let unknown = unknown.at(model.span(), "the one model is \"gilbert-elliott\"");
-        loss.found().push(unknown.help("for independent losses write `loss = \"1%\"`"));
-        return None;
-    }
-    let or = |ratio: Option<Spanned<Ratio>>, percent: u64| {
-        ratio.map_or(Ratio::from_parts_per_billion(percent * 10_000_000), Spanned::into_inner)
-    };
-    Some(Loss::GilbertElliott {
-        p: p?.into_inner(),
-        r: r?.into_inner(),
-        loss_good: or(good, 0),
-        loss_bad: or(bad, 100),
-    })
-}
-
-const GILBERT_ELLIOTT: &str =
-    "write `loss = { model = \"gilbert-elliott\", p = \"1%\", r = \"30%\" }`";

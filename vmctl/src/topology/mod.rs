@@ -14,12 +14,14 @@
 //! written     what a file can say
 //! document    reading the file: tables and their order
 //! runs        the same for scheduled commands
+//! links       the same for links, and what happens to them
 //! diagnostic  what is wrong and where
 //! report      many of those, rendered as rustc does
 //! ```
 
 mod diagnostic;
 mod document;
+mod links;
 mod reader;
 mod report;
 mod runs;
@@ -32,10 +34,11 @@ mod written;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity, quote};
 pub use report::Report;
 pub use source::Source;
-pub use value::{Choice, Loss};
-pub use word::{Kind, Mode, OnExit, Overload, Speed, Start};
+pub use value::{Choice, Distribution, EtherType, Loss, Protocol};
+pub use word::{Action, Direction, Kind, Mode, OnExit, Overload, Shape, Speed, Start};
 pub use written::{
-    Expect, Interface, Link, LinkKeys, Metrics, Node, NodeKeys, Run, Time, Topology,
+    Event, Expect, Fault, Interface, Link, LinkKeys, Match, Metrics, Node, NodeKeys, Partition,
+    Run, Time, Topology,
 };
 
 pub(crate) use value::parse_bursts;

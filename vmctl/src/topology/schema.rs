@@ -26,7 +26,7 @@ impl Table {
 /// The top level.
 pub const FILE: Table = Table {
     header: "top level",
-    keys: &["version", "name", "seed", "time", "metrics", "defaults", "node", "link"],
+    keys: &["version", "name", "seed", "time", "metrics", "defaults", "node", "link", "partition"],
 };
 
 /// How time is governed.
@@ -111,6 +111,7 @@ pub const DEFAULT_LINK: Table = Table {
     keys: &[
         "delay",
         "jitter",
+        "distribution",
         "rate",
         "queue",
         "loss",
@@ -130,6 +131,7 @@ pub const LINK: Table = Table {
         "endpoints",
         "delay",
         "jitter",
+        "distribution",
         "rate",
         "queue",
         "loss",
@@ -140,6 +142,8 @@ pub const LINK: Table = Table {
         "up",
         "mtu",
         "reverse",
+        "event",
+        "fault",
     ],
 };
 
@@ -149,6 +153,7 @@ pub const REVERSE: Table = Table {
     keys: &[
         "delay",
         "jitter",
+        "distribution",
         "rate",
         "queue",
         "loss",
@@ -159,6 +164,34 @@ pub const REVERSE: Table = Table {
         "up",
     ],
 };
+
+/// A recorded link in place of a rate.
+pub const RATE: Table = Table { header: "rate", keys: &["trace"] };
+
+/// A distribution that a file lists.
+pub const DISTRIBUTION: Table = Table { header: "distribution", keys: &["table"] };
+
+/// A change of a link at an instant.
+pub const EVENT: Table =
+    Table { header: "[[link.event]]", keys: &["at", "for", "direction", "set"] };
+
+/// What an event changes.
+pub const SET: Table = Table { header: "set", keys: REVERSE.keys };
+
+/// What happens to certain frames of a link.
+pub const FAULT: Table = Table {
+    header: "[[link.fault]]",
+    keys: &["action", "direction", "match", "share", "nth", "count", "from", "until"],
+};
+
+/// Which frames a fault means.
+pub const MATCH: Table = Table {
+    header: "match",
+    keys: &["ethertype", "protocol", "port", "source_port", "destination_port"],
+};
+
+/// An outage of all links between sets of nodes.
+pub const PARTITION: Table = Table { header: "[[partition]]", keys: &["at", "for", "between"] };
 
 /// Loss in bursts.
 pub const LOSS: Table =
@@ -178,5 +211,12 @@ pub const TABLES: &[&Table] = &[
     &DEFAULT_LINK,
     &LINK,
     &REVERSE,
+    &RATE,
+    &DISTRIBUTION,
     &LOSS,
+    &EVENT,
+    &SET,
+    &FAULT,
+    &MATCH,
+    &PARTITION,
 ];

@@ -64,14 +64,70 @@ pub enum Loss {
     },
 }
 
+/// `distribution`: what jitter is like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// By its word.
+    Shape(super::Shape),
+    /// Path of a file that lists it.
+    Table(String),
+}
+
+/// `ethertype`: a word or a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EtherType(pub u16);
+
+/// `protocol`: a word or a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocol(pub u8);
+
+impl Value for EtherType {
+    /// Numbers of the IEEE, from 0x0600: what is less is a length.
+    fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        const NAMES: [(&str, u64); 4] =
+            [("arp", 0x0806), ("ipv4", 0x0800), ("ipv6", 0x86dd), ("lldp", 0x88cc)];
+        let number = named(value, &NAMES, 0x0600..=0xffff)?;
+        Ok(Self(u16::try_from(number).unwrap_or(u16::MAX)))
+    }
+}
+
+impl Value for Protocol {
+    /// Numbers of the IANA.
+    fn read(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        const NAMES: [(&str, u64); 5] =
+            [("icmp", 1), ("tcp", 6), ("udp", 17), ("icmpv6", 58), ("sctp", 132)];
+        let number = named(value, &NAMES, 0..=0xff)?;
+        Ok(Self(u8::try_from(number).unwrap_or(u8::MAX)))
+    }
+}
+
+/// A word for a number, or the number.
+fn named(
+    value: &DeValue<'_>,
+    names: &[(&str, u64)],
+    limits: std::ops::RangeInclusive<u64>,
+) -> Result<u64, Refusal> {
+    let number = match value {
+        DeValue::Integer(integer) => whole(integer).filter(|number| limits.contains(number)),
+        DeValue::String(text) => {
+            names.iter().find(|(name, _)| name == text).map(|(_, number)| *number)
+        }
+        _ => None,
+    };
+    number.ok_or_else(|| {
+        let words: Vec<_> = names.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let (least, most) = limits.into_inner();
+        Refusal::new(format!("expected {}, or a number from {least} to {most}", words.join(", ")))
+    })
+}
+
 /// Reads the parameters of a loss model from an inline table, for live changes.
 pub(crate) fn parse_bursts(text: &str) -> Result<Loss, Diagnostics> {
     let (value, errors) = DeValue::parse_recoverable(text);
     let mut found = Diagnostics::default();
     super::document::note_syntax(text, &errors, &mut found);
     let table = value.get_ref().as_table().filter(|_| errors.is_empty());
-    let loss =
-        table.and_then(|table| super::document::read_bursts(table, value.span(), &mut found));
+    let loss = table.and_then(|table| super::links::read_bursts(table, value.span(), &mut found));
     loss.filter(|_| found.errors() == 0).ok_or(found)
 }
 

@@ -96,6 +96,55 @@ pub enum OnExit {
     End,
 }
 
+/// Which ways of a link are meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// From the first end to the second.
+    Forward,
+    /// From the second end to the first.
+    Backward,
+    /// Both.
+    #[default]
+    Both,
+}
+
+/// `action`: what happens to a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It ends.
+    Drop,
+    /// It arrives twice.
+    Duplicate,
+    /// One of its bits is flipped.
+    Corrupt,
+}
+
+/// `distribution` that has a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Everything within the jitter is equally likely.
+    Uniform,
+    /// Normal, the jitter being the standard deviation.
+    Normal,
+    /// Pareto, the jitter being the mean.
+    Pareto,
+}
+
+impl Word for Direction {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("forward", Self::Forward), ("backward", Self::Backward), ("both", Self::Both)];
+}
+
+impl Word for Action {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("drop", Self::Drop), ("duplicate", Self::Duplicate), ("corrupt", Self::Corrupt)];
+}
+
+impl Word for Shape {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("uniform", Self::Uniform), ("normal", Self::Normal), ("pareto", Self::Pareto)];
+}
+
 /// A closed set of words.
 trait Word: Copy + 'static {
     const WORDS: &'static [(&'static str, Self)];

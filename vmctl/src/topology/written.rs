@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::{Choice, Kind, Loss, Mode, OnExit, Overload, Spanned, Speed, Start};
+use super::{
+    Action, Choice, Direction, Distribution, EtherType, Kind, Loss, Mode, OnExit, Overload,
+    Protocol, Spanned, Speed, Start,
+};
 use crate::units::{Delay, Frequency, QueueSize, RateLimit, Ratio, Size};
 
 /// A topology file as written.
@@ -26,6 +29,8 @@ pub struct Topology {
     pub nodes: Vec<Node>,
     /// `[[link]]`, in the order of the file.
     pub links: Vec<Link>,
+    /// `[[partition]]`, in the order of the file.
+    pub partitions: Vec<Partition>,
 }
 
 /// `[time]`.
@@ -150,6 +155,97 @@ pub struct Link {
     pub keys: LinkKeys,
     /// What differs on the way back.
     pub reverse: LinkKeys,
+    /// `[[link.event]]`, in the order of the file.
+    pub events: Vec<Event>,
+    /// `[[link.fault]]`, in the order of the file.
+    pub faults: Vec<Fault>,
+}
+
+/// `[[link.event]]`.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// Virtual time at which it happens.
+    pub at: Option<Spanned<Delay>>,
+    /// How long it lasts; for good if absent.
+    pub lasts: Option<Spanned<Delay>>,
+    /// Which ways of the link it changes.
+    pub direction: Option<Spanned<Direction>>,
+    /// What it changes.
+    pub set: LinkKeys,
+}
+
+/// `[[link.fault]]`.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// What happens.
+    pub action: Option<Spanned<Action>>,
+    /// On which ways of the link.
+    pub direction: Option<Spanned<Direction>>,
+    /// To which frames.
+    pub matches: Match,
+    /// To which share of them.
+    pub share: Option<Spanned<Ratio>>,
+    /// From which of them on.
+    pub nth: Option<Spanned<u64>>,
+    /// To how many of them.
+    pub count: Option<Spanned<u64>>,
+    /// Virtual time from which on.
+    pub from: Option<Spanned<Delay>>,
+    /// Virtual time until before which.
+    pub until: Option<Spanned<Delay>>,
+}
+
+/// `match`.
+#[derive(Clone, Debug, Default)]
+pub struct Match {
+    /// EtherType.
+    pub ethertype: Option<Spanned<EtherType>>,
+    /// Protocol of an IP packet.
+    pub protocol: Option<Spanned<Protocol>>,
+    /// Either port.
+    pub port: Option<Spanned<u64>>,
+    /// Source port.
+    pub source_port: Option<Spanned<u64>>,
+    /// Destination port.
+    pub destination_port: Option<Spanned<u64>>,
+}
+
+/// `[[partition]]`.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// Virtual time at which it begins.
+    pub at: Option<Spanned<Delay>>,
+    /// How long it lasts; for good if absent.
+    pub lasts: Option<Spanned<Delay>>,
+    /// Sets of nodes that do not reach each other; absent if that could not be read.
+    pub between: Option<Spanned<Vec<Vec<Spanned<String>>>>>,
+}
+
+impl LinkKeys {
+    /// The keys that are there, as in the file.
+    pub fn names(&self) -> Vec<&'static str> {
+        let there = [
+            ("delay", self.delay.is_some()),
+            ("jitter", self.jitter.is_some()),
+            ("distribution", self.distribution.is_some()),
+            ("rate", self.rate.is_some() || self.trace.is_some()),
+            ("queue", self.queue.is_some()),
+            ("loss", self.loss.is_some()),
+            ("duplicate", self.duplicate.is_some()),
+            ("corrupt", self.corrupt.is_some()),
+            ("reorder", self.reorder.is_some()),
+            ("overhead", self.overhead.is_some()),
+            ("up", self.up.is_some()),
+            ("mtu", self.mtu.is_some()),
+        ];
+        there.into_iter().filter(|(_, there)| *there).map(|(key, _)| key).collect()
+    }
 }
 
 /// The keys that say what a link does to frames.
@@ -159,8 +255,12 @@ pub struct LinkKeys {
     pub delay: Option<Spanned<Delay>>,
     /// Greatest deviation from it.
     pub jitter: Option<Spanned<Delay>>,
+    /// What the deviations are distributed like.
+    pub distribution: Option<Spanned<Distribution>>,
     /// Rate, or none.
     pub rate: Option<Spanned<RateLimit>>,
+    /// Path of a trace, in place of a rate; never beside one.
+    pub trace: Option<Spanned<String>>,
     /// Length of the queue.
     pub queue: Option<Spanned<QueueSize>>,
     /// Frames lost on the wire.

@@ -173,12 +173,19 @@ fn a_link_that_takes_no_time_is_doubted() {
 
 #[test]
 fn a_new_profile_holds_for_what_is_sent_later() {
-    use crate::sim::{DirectionId, LinkId, Way};
+    use crate::sim::{DirectionChange, DirectionId, LinkId, NotChanged, Patch, Way};
     let id = DirectionId { link: LinkId(0), way: Way::Forward };
     let mut lab = couple(&[call(3 * MS, 0), call(4 * MS, 0)]);
     lab.pass_until(at(3 * MS + 500));
-    assert!(lab.coordinator.set_profile(id, delay(10_000)));
-    assert!(!lab.coordinator.set_profile(DirectionId { link: LinkId(1), ..id }, delay(1)));
+    let change = |direction, nanos, passed| {
+        vec![DirectionChange { direction, patch: Patch::from(&delay(nanos)), passed }]
+    };
+    assert_eq!(lab.coordinator.change(change(id, 10_000, 0)), Ok(()));
+    let nowhere = DirectionId { link: LinkId(1), ..id };
+    let none = Err(NotChanged::NoSuchLink(LinkId(1)));
+    assert_eq!(lab.coordinator.change(change(nowhere, 1, 0)), none);
+    let outdated = Err(NotChanged::Outdated(LinkId(0)));
+    assert_eq!(lab.coordinator.change(change(id, 1, 0)), outdated, "it has changed once");
     lab.pass_until(at(20 * MS));
     let exact = lab.exact();
     assert_eq!((exact.doubt, exact.frames), (None, 2));

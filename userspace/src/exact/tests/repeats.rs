@@ -5,7 +5,10 @@ use proptest::sample::Index;
 
 use super::machine::Plot;
 use super::*;
-use crate::sim::{Loss as LinkLoss, Probability, QueueLimit, Rate, SwitchSettings};
+use crate::sim::{
+    Change, DirectionId, LinkId, Loss as LinkLoss, Patch, Probability, QueueLimit, Rate, Step,
+    SwitchSettings, Way,
+};
 
 const END: u64 = 2_000_000;
 
@@ -119,8 +122,10 @@ fn plans() -> impl Strategy<Value = (Plan, Vec<GuestId>)> {
     let switches = prop::collection::vec((any::<Index>(), 0u8..6, ways()), 1..5);
     let ports = prop::collection::vec((any::<Index>(), 0u32..5, ways()), 2..7);
     let near = prop::option::of(any::<Index>());
-    (switches, ports, any::<u64>(), 0usize..2, near).prop_map(
-        |(switches, ports, seed, slow, near)| {
+    let change = (any::<Index>(), 0usize..2, 0..END, any::<bool>(), profiles());
+    let changes = prop::collection::vec(change, 0..8);
+    (switches, ports, any::<u64>(), 0usize..2, near, changes).prop_map(
+        |(switches, ports, seed, slow, near, changes)| {
             let mut links = Vec::new();
             for (id, (parent, root, profiles)) in (0u32..).zip(switches.clone()).skip(1) {
                 let ends = [switch(id), switch(parent.index(id as usize) as u32)];
@@ -138,7 +143,19 @@ fn plans() -> impl Strategy<Value = (Plan, Vec<GuestId>)> {
             }
             let switches = vec![SwitchSettings::default(); switches.len()];
             let owners = ports.iter().map(|(_, owner, _)| GuestId(*owner)).collect();
-            (Plan { seed, ports: ports.len() as u32, switches, links }, owners)
+            let change = |(link, way, due, up, profile): (Index, usize, u64, bool, Profile)| {
+                let link = LinkId(link.index(links.len()) as u32);
+                let direction = DirectionId { link, way: Way::BOTH[way] };
+                let patch = Patch { up: Some(up), ..Patch::from(&no_less(profile)) };
+                (direction, Change { at: at(due), step: Step::Set(patch) })
+            };
+            let changes = if links.is_empty() {
+                Vec::new()
+            } else {
+                changes.into_iter().map(change).collect()
+            };
+            let ports = ports.len() as u32;
+            (Plan { seed, ports, switches, links, changes, ..Plan::default() }, owners)
         },
     )
 }

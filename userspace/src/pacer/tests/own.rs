@@ -181,7 +181,13 @@ impl Star {
         };
         let ports = delays.len() as u32;
         let links = (0..).zip(delays).map(link).collect();
-        let plan = Plan { seed: 1, ports, switches: vec![SwitchSettings::default()], links };
+        let plan = Plan {
+            seed: 1,
+            ports,
+            switches: vec![SwitchSettings::default()],
+            links,
+            ..Plan::default()
+        };
         let parts = Parts {
             ports: wires.iter().map(|wire| Port::new(wire.clone(), 1500)).collect(),
             owners: (0..ports).map(GuestId).collect(),

@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use chronotap::sim::{Lookahead, Paths, Profile, Quantum, QuantumError};
+use chronotap::sim::{DirectionId, Lookahead, Paths, Profile, Quantum, QuantumError};
 
 use super::super::lookahead::owners;
-use super::super::{Exact, Hop, Mode, Route, plan};
+use super::super::{Exact, Hop, Link, Mode, Route, plan};
 use super::profiles::both_ways;
 use super::time::given;
 use super::wiring::Wired;
@@ -32,7 +32,10 @@ impl<'t> Windows<'t> {
         // Delays do not depend on the seed.
         let plan = plan(0, &wired.guests, &wired.switches, &wired.links);
         let paths = Paths::new(&plan, &owners(&wired.guests));
-        let route = paths.least().map(|path| Route::new(path, &wired.links));
+        let schedules: Vec<_> = wired.links.iter().map(Link::schedules).collect();
+        let least =
+            |way: DirectionId| schedules[way.link.0 as usize][way.way as usize].least_delay();
+        let route = paths.least().map(|path| Route::new(path, &wired.links, least));
         Self { topology, wired, mode, route, lookahead: Lookahead::of(paths.least()) }
     }
 

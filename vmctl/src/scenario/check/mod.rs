@@ -8,14 +8,18 @@ use std::path::Path;
 use super::fabric::Fabric;
 use super::{Scenario, limits};
 use crate::topology::{Diagnostic, Diagnostics, Kind, Report, Spanned, Topology};
+use recordings::Recordings;
 
 mod addresses;
+mod events;
+mod faults;
 mod interfaces;
 mod links;
 mod lookahead;
 mod loops;
 mod nodes;
 pub(super) mod profiles;
+pub(super) mod recordings;
 mod runs;
 mod settings;
 mod time;
@@ -28,13 +32,19 @@ pub(super) fn check(topology: &Topology, path: &Path, found: &mut Diagnostics) -
     if !counts(topology, found) {
         return None;
     }
-    let nodes = nodes::check(topology, path.parent().unwrap_or(Path::new("")), found);
+    let base = path.parent().unwrap_or(Path::new(""));
+    let nodes = nodes::check(topology, base, found);
     let links = links::check(topology, &nodes, found);
     interfaces::check(&nodes, &links, found);
     loops::check(topology, &nodes, &links, found);
-    profiles::check(topology, found);
+    let recordings = Recordings::read(topology, base, found);
+    profiles::check(topology, &recordings, found);
+    events::check(topology, &nodes, found);
+    faults::check(topology, found);
     let settings = settings.filter(|_| found.errors() == 0)?;
-    let mut wired = wiring::build(topology, settings.seed, nodes, &links);
+    let mut wired = wiring::build(topology, settings.seed, nodes, &links, &recordings);
+    events::schedule(topology, &recordings, &mut wired, found);
+    faults::plan(topology, &mut wired.links);
     let fabric = Fabric::new(&wired.links, wired.switches.len());
     addresses::assign(topology, &mut wired, &fabric, found);
     wiring::warn(topology, &wired, &fabric, found);
@@ -69,12 +79,19 @@ fn counts(topology: &Topology, found: &mut Diagnostics) -> bool {
     let links = topology.links.iter().map(|link| link.span.clone()).collect::<Vec<_>>();
     let runs = topology.nodes.iter().flat_map(|node| &node.runs);
     let runs = runs.map(|run| run.span.clone()).collect();
+    let of_links = || topology.links.iter();
+    let events = of_links().flat_map(|link| &link.events).map(|event| event.span.clone()).collect();
+    let faults = of_links().flat_map(|link| &link.faults).map(|fault| fault.span.clone()).collect();
+    let partitions = topology.partitions.iter().map(|each| each.span.clone()).collect();
     let name_spans = |names: &[&Spanned<String>]| names.iter().map(|name| name.span()).collect();
     [
         ("guests", limits::GUESTS, name_spans(&guests)),
         ("switches", limits::SWITCHES, name_spans(&switches)),
         ("links", limits::LINKS, links),
         ("scheduled commands", limits::RUNS, runs),
+        ("events", limits::EVENTS, events),
+        ("faults", limits::EVENTS, faults),
+        ("partitions", limits::PARTITIONS, partitions),
     ]
     .into_iter()
     .all(|(what, limit, spans)| {

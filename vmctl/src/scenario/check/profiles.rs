@@ -4,20 +4,23 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use chronotap::sim::{self, Probability, Profile, QueueLimit};
+use chronotap::sim::{self, Capacity, Patch, Probability, Profile, QueueLimit};
 
 use super::super::limits;
-use crate::topology::{Diagnostic, Diagnostics, Link, LinkKeys, Loss, Spanned, Topology};
+use super::recordings::Recordings;
+use crate::topology::{
+    Diagnostic, Diagnostics, Distribution, Link, LinkKeys, Loss, Shape, Spanned, Topology,
+};
 use crate::units::{Delay, QueueSize, Rate, RateLimit, Ratio, Size};
 
 /// Checks what all links and their defaults say.
-pub(super) fn check(topology: &Topology, found: &mut Diagnostics) {
+pub(super) fn check(topology: &Topology, recordings: &Recordings, found: &mut Diagnostics) {
     check_limits(&topology.default_link, found);
     for link in &topology.links {
         check_limits(&link.keys, found);
         check_limits(&link.reverse, found);
         for keys in both_ways(link, &topology.default_link) {
-            check_together(&keys, found);
+            check_together(&keys, recordings, found);
         }
     }
 }
@@ -70,9 +73,24 @@ fn check_queue(queue: Option<&Spanned<QueueSize>>, found: &mut Diagnostics) {
 }
 
 /// Checks values that bear on each other.
-fn check_together(keys: &LinkKeys, found: &mut Diagnostics) {
+fn check_together(keys: &LinkKeys, recordings: &Recordings, found: &mut Diagnostics) {
     let delay = keys.delay.as_ref().map_or(Delay::default(), |delay| *delay.get_ref());
-    if let Some(jitter) = keys.jitter.as_ref().filter(|jitter| *jitter.get_ref() > delay) {
+    let shape = keys
+        .distribution
+        .as_ref()
+        .filter(|shape| *shape.get_ref() != Distribution::Shape(Shape::Uniform));
+    if let (Some(jitter), Some(shape)) = (&keys.jitter, shape) {
+        let greatest = distribution(shape.get_ref(), recordings)
+            .and_then(|shape| shape.greatest_jitter(delay.as_nanos()));
+        if let Some(greatest) = greatest.filter(|greatest| jitter.get_ref().as_nanos() > *greatest)
+        {
+            let beyond = Diagnostic::error("`jitter` exceeds what `delay` allows for");
+            let most = Delay::from_nanos(greatest);
+            let beyond =
+                beyond.at(jitter.span(), format!("at most {most} with a delay of {delay}"));
+            found.push(beyond.beside(shape.span(), "deviations are several times the jitter"));
+        }
+    } else if let Some(jitter) = keys.jitter.as_ref().filter(|jitter| *jitter.get_ref() > delay) {
         let title = format!("`jitter` exceeds `delay`: {} > {delay}", jitter.get_ref());
         let mut beyond = Diagnostic::error(title)
             .at(jitter.span(), format!("at most the delay, {delay}"))
@@ -118,10 +136,14 @@ pub(super) fn both_ways(link: &Link, default: &LinkKeys) -> [LinkKeys; 2] {
 }
 
 fn inherit(keys: &LinkKeys, from: &LinkKeys) -> LinkKeys {
+    // A rate and a trace are one key.
+    let wire = if keys.rate.is_some() || keys.trace.is_some() { keys } else { from };
     LinkKeys {
         delay: keys.delay.clone().or_else(|| from.delay.clone()),
         jitter: keys.jitter.clone().or_else(|| from.jitter.clone()),
-        rate: keys.rate.clone().or_else(|| from.rate.clone()),
+        distribution: keys.distribution.clone().or_else(|| from.distribution.clone()),
+        rate: wire.rate.clone(),
+        trace: wire.trace.clone(),
         queue: keys.queue.clone().or_else(|| from.queue.clone()),
         loss: keys.loss.clone().or_else(|| from.loss.clone()),
         duplicate: keys.duplicate.clone().or_else(|| from.duplicate.clone()),
@@ -134,47 +156,68 @@ fn inherit(keys: &LinkKeys, from: &LinkKeys) -> LinkKeys {
 }
 
 /// The profiles of a link whose keys are within their limits.
-pub(super) fn profiles(ways: &[LinkKeys; 2]) -> [Profile; 2] {
-    let mut profiles = ways.each_ref().map(|keys| overlay(&Profile::default(), keys));
+pub(super) fn profiles(ways: &[LinkKeys; 2], recordings: &Recordings) -> [Profile; 2] {
+    let mut profiles = ways.each_ref().map(|keys| {
+        let mut profile = Profile::default();
+        patch(keys, recordings).apply(&mut profile);
+        profile
+    });
     let round_trip = profiles[0].delay + profiles[1].delay;
     for (profile, keys) in profiles.iter_mut().zip(ways) {
         let queue = keys.queue.as_ref().map_or(QueueSize::Auto, |queue| *queue.get_ref());
-        profile.queue = queue_limit(queue, profile.rate, round_trip);
+        profile.queue = queue_limit(queue, profile, round_trip);
     }
     profiles
 }
 
-/// `profile` with what `keys` name changed, except the queue, which takes both ways to know.
-pub(in super::super) fn overlay(profile: &Profile, keys: &LinkKeys) -> Profile {
-    let mut profile = profile.clone();
-    set(&mut profile.delay, &keys.delay, Duration::from);
-    set(&mut profile.jitter, &keys.jitter, Duration::from);
-    set(&mut profile.rate, &keys.rate, |limit| match limit {
-        RateLimit::Unlimited => None,
-        RateLimit::At(rate) => sim::Rate::new(rate.as_bits_per_second()),
+/// What `keys` change, except the queue, which takes both ways to know.
+pub(in super::super) fn patch(keys: &LinkKeys, recordings: &Recordings) -> Patch {
+    let rate = keys.rate.as_ref().map(|limit| match *limit.get_ref() {
+        RateLimit::Unlimited => Capacity::Unlimited,
+        RateLimit::At(rate) => {
+            sim::Rate::new(rate.as_bits_per_second()).map_or(Capacity::Unlimited, Capacity::Rate)
+        }
     });
-    set(&mut profile.loss, &keys.loss, loss);
-    set(&mut profile.duplicate, &keys.duplicate, probability);
-    set(&mut profile.corrupt, &keys.corrupt, probability);
-    set(&mut profile.reorder, &keys.reorder, probability);
-    set(&mut profile.overhead, &keys.overhead, |size| clamp_to_u32(size.as_bytes()));
-    set(&mut profile.up, &keys.up, |up| up);
-    profile
-}
-
-fn set<W: Copy, T>(field: &mut T, written: &Option<Spanned<W>>, convert: impl FnOnce(W) -> T) {
-    if let Some(written) = written {
-        *field = convert(*written.get_ref());
+    let trace = keys.trace.as_ref().and_then(|path| recordings.trace(path.get_ref()));
+    let shape = keys.distribution.as_ref();
+    Patch {
+        delay: said(&keys.delay, Duration::from),
+        jitter: said(&keys.jitter, Duration::from),
+        distribution: shape.and_then(|shape| distribution(shape.get_ref(), recordings)),
+        capacity: rate.or(trace.map(Capacity::Trace)),
+        queue: None,
+        loss: said(&keys.loss, loss),
+        duplicate: said(&keys.duplicate, probability),
+        corrupt: said(&keys.corrupt, probability),
+        reorder: said(&keys.reorder, probability),
+        overhead: said(&keys.overhead, |size| clamp_to_u32(size.as_bytes())),
+        up: said(&keys.up, |up| up),
     }
 }
 
-/// The limit that a queue's size means for a way of this rate on a link of this round trip.
+fn said<W: Copy, T>(written: &Option<Spanned<W>>, convert: impl FnOnce(W) -> T) -> Option<T> {
+    written.as_ref().map(|written| convert(*written.get_ref()))
+}
+
+/// None if its table is no good, which was noted.
+fn distribution(written: &Distribution, recordings: &Recordings) -> Option<sim::Distribution> {
+    Some(match written {
+        Distribution::Shape(Shape::Uniform) => sim::Distribution::Uniform,
+        Distribution::Shape(Shape::Normal) => sim::Distribution::Normal,
+        Distribution::Shape(Shape::Pareto) => sim::Distribution::Pareto,
+        Distribution::Table(path) => sim::Distribution::Table(recordings.table(path)?),
+    })
+}
+
+/// The limit that a queue's size means for a way with this rate on a link of this round trip; of a
+/// trace, it is the mean that counts.
 pub(in super::super) fn queue_limit(
     queue: QueueSize,
-    rate: Option<sim::Rate>,
+    profile: &Profile,
     round_trip: Duration,
 ) -> QueueLimit {
-    match (queue, rate) {
+    let traced = profile.trace.as_ref().and_then(|trace| trace.mean_rate());
+    match (queue, traced.or(profile.rate)) {
         // Without a rate the wire is never busy.
         (QueueSize::Auto, None) => QueueLimit::default(),
         (QueueSize::Auto, Some(rate)) => {
@@ -203,7 +246,7 @@ fn loss(loss: Loss) -> sim::Loss {
 }
 
 /// A ratio is at most 1 by its type.
-fn probability(ratio: Ratio) -> Probability {
+pub(super) fn probability(ratio: Ratio) -> Probability {
     Probability::from_ppb(ratio.as_parts_per_billion()).unwrap_or(Probability::ONE)
 }
 

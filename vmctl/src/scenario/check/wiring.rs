@@ -9,6 +9,7 @@ use super::super::{End, Guest, IfName, Link, MacAddr, Nic, Switch, limits, mac};
 use super::links::{Attachment, Joined};
 use super::nodes::{Draft, Nodes};
 use super::profiles::{both_ways, profiles};
+use super::recordings::Recordings;
 use crate::topology::{Diagnostic, Diagnostics, Kind, Topology};
 
 /// The nodes and links of a lab, without addresses.
@@ -19,7 +20,13 @@ pub(super) struct Wired {
 }
 
 /// Puts the checked parts together.
-pub(super) fn build(topology: &Topology, seed: u64, nodes: Nodes<'_>, links: &[Joined]) -> Wired {
+pub(super) fn build(
+    topology: &Topology,
+    seed: u64,
+    nodes: Nodes<'_>,
+    links: &[Joined],
+    recordings: &Recordings,
+) -> Wired {
     let nics = nics(nodes.all.len(), links);
     let mut wired = Wired { guests: Vec::new(), switches: Vec::new(), links: Vec::new() };
     let mut places = Vec::with_capacity(nodes.all.len());
@@ -37,7 +44,8 @@ pub(super) fn build(topology: &Topology, seed: u64, nodes: Nodes<'_>, links: &[J
         }
     }
     mac::assign(seed, &mut wired.guests, &given_macs(topology));
-    wired.links = links.iter().map(|link| join(topology, link, &places, &wired)).collect();
+    let join = |link| join(topology, link, &places, &wired, recordings);
+    wired.links = links.iter().map(join).collect();
     for link in &wired.links {
         set_mtu(link, &mut wired.guests);
     }
@@ -110,7 +118,13 @@ fn given_macs(topology: &Topology) -> mac::Given<'_> {
     given
 }
 
-fn join(topology: &Topology, link: &Joined, places: &[Place], wired: &Wired) -> Link {
+fn join(
+    topology: &Topology,
+    link: &Joined,
+    places: &[Place],
+    wired: &Wired,
+    recordings: &Recordings,
+) -> Link {
     let written = &topology.links[link.index];
     let ends = link.ends.each_ref().map(|end| self::end(end, places, wired));
     let ways = both_ways(written, &topology.default_link);
@@ -118,7 +132,10 @@ fn join(topology: &Topology, link: &Joined, places: &[Place], wired: &Wired) -> 
     Link {
         label: format!("{}-{}", ends[0], ends[1]),
         ends,
-        profiles: profiles(&ways),
+        profiles: profiles(&ways, recordings),
+        changes: Default::default(),
+        happenings: Vec::new(),
+        faults: Default::default(),
         mtu: mtu.unwrap_or(limits::MTU_DEFAULT),
     }
 }
