@@ -12,7 +12,7 @@ use super::PortSettings;
 use super::alarms::Alarm;
 use super::exact::Steer;
 use crate::observation::Observation;
-use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
+use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant, Witness};
 use crate::xsk::SetupError;
 
 /// An order, with the place for its answer. An answer nobody waits for is dropped.
@@ -29,6 +29,10 @@ pub(super) enum Command {
     Retire(GuestId),
     /// For the exact mode.
     Steer(Steer),
+    /// Lets somebody watch frames go by, from now on.
+    Watch(Box<dyn Witness>, oneshot::Sender<()>),
+    /// Sends those away who have seen enough; answers with them.
+    Dismiss(oneshot::Sender<Vec<Box<dyn Witness>>>),
     /// Binds a socket to a new tap; answers with its number, which lives as long as the port.
     Rewire(PortId, PortSettings, oneshot::Sender<Result<RawFd, SetupError>>),
     Stop,

@@ -41,19 +41,27 @@ impl<F: Payload> Direction<F> {
         Self { link, flights: Flights::new(), counters: DirectionCounters::default(), to }
     }
 
-    /// Sends `frame` at `at`; tells how it takes off unless it is dropped.
-    pub(super) fn send(&mut self, at: VirtualInstant, frame: F) -> Option<Launch> {
+    /// Sends `frame` at `at`; tells how it takes off unless it is dropped. `saw` is told of it, and
+    /// of a copy that is dropped.
+    pub(super) fn send(
+        &mut self,
+        at: VirtualInstant,
+        frame: F,
+        mut saw: impl FnMut(Option<DropReason>, &[u8]),
+    ) -> Option<Launch> {
         let len = length(&frame);
         self.counters.sent += 1;
         self.counters.sent_bytes += u64::from(len);
         match self.link.transmit(len, at) {
             Verdict::Drop(reason) => {
+                saw(Some(reason), frame.octets());
                 self.counters.dropped.count(reason);
                 None
             }
             Verdict::Deliver(arrival) => {
+                saw(None, frame.octets());
                 self.counters.transit_ns += arrival.due.saturating_since(at).as_nanos();
-                Some(self.launch(arrival, frame))
+                Some(self.launch(arrival, frame, saw))
             }
         }
     }
@@ -71,9 +79,14 @@ impl<F: Payload> Direction<F> {
         self.link.set_profile(profile, now, |lane, seq, due| flights.retime(lane, seq, due));
     }
 
-    fn launch(&mut self, arrival: Arrival, mut frame: F) -> Launch {
+    fn launch(
+        &mut self,
+        arrival: Arrival,
+        mut frame: F,
+        saw: impl FnMut(Option<DropReason>, &[u8]),
+    ) -> Launch {
         let Arrival { due, lane, seq, twice, flip } = arrival;
-        let copy = twice.then(|| self.copy(&frame)).flatten();
+        let copy = twice.then(|| self.copy(&frame, saw)).flatten();
         if let Some(bit) = flip {
             frame.octets_mut()[(bit / 8) as usize] ^= 1 << (bit % 8);
             self.counters.corrupted += 1;
@@ -88,10 +101,11 @@ impl<F: Payload> Direction<F> {
     }
 
     /// A copy that there is no room for counts as made and dropped.
-    fn copy(&mut self, frame: &F) -> Option<F> {
+    fn copy(&mut self, frame: &F, mut saw: impl FnMut(Option<DropReason>, &[u8])) -> Option<F> {
         self.counters.copies += 1;
         let copy = frame.replicate();
         if copy.is_none() {
+            saw(Some(DropReason::NoBuffer), frame.octets());
             self.counters.dropped.count(DropReason::NoBuffer);
         }
         copy

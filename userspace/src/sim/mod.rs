@@ -24,6 +24,7 @@
 //! window      how far guests may run before they wait for each other
 //! counters    what is counted, why frames end
 //! payload     what is asked of a frame
+//! witness     who watches frames go by
 //! ```
 #![forbid(unsafe_code)]
 
@@ -47,6 +48,7 @@ mod switch;
 mod table;
 mod time;
 mod window;
+mod witness;
 
 pub use backlog::BacklogSize;
 pub use clock::VirtualClock;
@@ -64,3 +66,4 @@ pub use profile::{Profile, QueueLimit};
 pub use rate::Rate;
 pub use time::{Host, HostInstant, Instant, Virtual, VirtualInstant};
 pub use window::{Lookahead, Quantum, QuantumError, Window};
+pub use witness::{Heading, Place, Sight, Witness, Witnesses};
