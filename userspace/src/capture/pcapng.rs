@@ -62,8 +62,9 @@ pub struct Interface {
 pub struct Pcapng {
     writer: PcapNgWriter<Vec<u8>>,
     epoch: Duration,
-    /// The places, by interface number.
+    /// The places, by interface number, and the other way round.
     places: Vec<u32>,
+    interfaces: Vec<Option<u32>>,
 }
 
 impl Pcapng {
@@ -94,8 +95,13 @@ impl Pcapng {
                 ],
             })?;
         }
-        let places = interfaces.iter().map(|interface| interface.place).collect();
-        Ok(Self { writer, epoch: section.epoch, places })
+        let places: Vec<u32> = interfaces.iter().map(|interface| interface.place).collect();
+        let most = places.iter().max().map_or(0, |most| *most as usize + 1);
+        let mut numbers = vec![None; most];
+        for (place, number) in places.iter().zip(0..) {
+            numbers[*place as usize] = Some(number);
+        }
+        Ok(Self { writer, epoch: section.epoch, places, interfaces: numbers })
     }
 
     /// Writes a record. One of a place without an interface is left out.
@@ -103,8 +109,8 @@ impl Pcapng {
     /// # Errors
     /// None that is known: it is memory.
     pub fn record(&mut self, record: &Record) -> PcapResult<()> {
-        let interface = self.places.iter().position(|place| *place == record.place);
-        let Some(interface) = interface else { return Ok(()) };
+        let interface = self.interfaces.get(record.place as usize).copied().flatten();
+        let Some(interface_id) = interface else { return Ok(()) };
         let direction = match record.heading {
             Heading::In => INBOUND,
             Heading::Out => OUTBOUND,
@@ -118,7 +124,7 @@ impl Pcapng {
             options.push(EnhancedPacketOption::Comment(Cow::Owned(comment)));
         }
         let block = EnhancedPacketBlock {
-            interface_id: interface as u32,
+            interface_id,
             timestamp: self.stamp(record.at),
             original_len: record.length,
             data: Cow::Borrowed(&record.octets),

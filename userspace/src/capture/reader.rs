@@ -18,7 +18,7 @@ use crate::sim::VirtualInstant;
 /// Gatherings without a new record after which, but in mode `exact`, all counts as settled.
 const QUIET: u32 = 4;
 
-/// Reads what a [`Recorder`](super::Recorder) records. Dropping this ends the capture.
+/// Reads what a [`Recorder`](super::Recorder) records. Dropping this closes it, too.
 #[derive(Debug)]
 pub struct Reader {
     ring: Consumer<u8>,
@@ -132,7 +132,7 @@ impl Reader {
         self.shared.count(place)
     }
 
-    /// Says that nobody reads any more.
+    /// Says that no more is to be recorded.
     pub fn close(&self) {
         self.shared.over.store(true, Ordering::Relaxed);
     }

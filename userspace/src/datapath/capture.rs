@@ -6,7 +6,7 @@ use crate::capture::{self, Reader};
 
 impl Datapath {
     /// Records frames from now on. What was sent before and is under way is seen where it arrives.
-    /// To be ended with [`Datapath::end_capture`].
+    /// To be ended with [`Reader::close`] and [`Datapath::end_captures`].
     ///
     /// # Errors
     /// The data plane has stopped or does not answer.
@@ -16,12 +16,11 @@ impl Datapath {
         Ok(reader)
     }
 
-    /// Ends a capture. What it has recorded can still be read until its reader is dropped.
+    /// Ends the captures whose readers are closed. What they have recorded can still be read.
     ///
     /// # Errors
     /// The data plane has stopped or does not answer, and records nothing then.
-    pub async fn end_capture(&self, reader: &Reader) -> Result<(), OrderError> {
-        reader.close();
+    pub async fn end_captures(&self) -> Result<(), OrderError> {
         // They are dropped here and not there: a ring is large, and giving it back takes a while.
         self.order(Command::Dismiss).await.map(drop)
     }

@@ -7,7 +7,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, RwLock},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use chronotap::{
@@ -23,6 +23,7 @@ use tokio::{sync::mpsc, task::block_in_place};
 
 use super::{
     belongings::Belongings,
+    capture::Scene,
     describe,
     events::Journal,
     exactness::{self, Exactness},
@@ -42,7 +43,7 @@ use crate::{
     lab::{NetNs, Tap, TapSettings},
     metrics::Names,
     parts::{Part, Parts},
-    qemu::{Acceleration, Binary, Images, Launch, RunAs, priority, spawn},
+    qemu::{Acceleration, Binary, ExactMachine, Images, Launch, RunAs, priority, spawn},
     scenario::{Scenario, Speed},
 };
 
@@ -70,6 +71,8 @@ pub struct Orders {
     pub hold: bool,
     /// Where frames are written down in mode `exact`, if anywhere.
     pub journal: Option<PathBuf>,
+    /// Where every frame is captured into, if anywhere.
+    pub capture: Option<PathBuf>,
 }
 
 /// Builds the lab and waits for its guests. `ends` takes the reason for which it is to end again.
@@ -89,13 +92,19 @@ pub async fn boot(
     let (plane, events) = build_network(belongings, &scenario, &means, orders.journal.as_deref())?;
     let begun = plane.observe(Box::default()).await.map_err(Failure::runtime)?;
     let since = Instant::now() - status::virtual_time(&begun);
+    let epoch = epoch(&scenario, status::virtual_time(&begun));
+    let about = about(belongings, &scenario, &means, (plane.facts().stamps, epoch));
+    if let Some(path) = &orders.capture {
+        let scene = Scene { about: &about, scenario: &scenario, plane: &plane };
+        belongings.captures.save(scene, path).await?;
+    }
     announcer.step(format!("starting {} guests", scenario.guests.len()));
     let guests = start_guests(belongings, &scenario, &means).await?;
     let fleet = Fleet::new(guests.iter().map(Prepared::parts).collect());
     let synchronizer = govern::start(&mut belongings.tasks, &scenario, &fleet, &plane, events);
     let listener = serving::metrics_listener(belongings, &scenario, announcer).await?;
     let lab = Arc::new(Lab {
-        about: about(belongings, &scenario, &means, plane.facts().stamps),
+        about: api::status::Lab { metrics: belongings.record.metrics, ..about },
         seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
         journal: Arc::new(Journal::new(since)),
         first_pings: OnceLock::new(),
@@ -103,6 +112,7 @@ pub async fn boot(
         perturbed: means.perturbed.clone(),
         ears: guests.iter().flat_map(|guest| guest.ears.clone()).collect(),
         datapath: plane,
+        captures: belongings.captures.clone(),
         synchronizer,
         fleet,
         scenario: RwLock::new(scenario),
@@ -314,7 +324,7 @@ fn about(
     belongings: &Belongings,
     scenario: &Scenario,
     means: &Means,
-    stamps: StampSource,
+    (stamps, epoch): (StampSource, Duration),
 ) -> api::status::Lab {
     api::status::Lab {
         name: scenario.name.to_string(),
@@ -326,7 +336,19 @@ fn about(
         accelerator: means.acceleration.accel.to_string(),
         stamp: describe::stamps(stamps).into(),
         metrics: belongings.record.metrics,
+        epoch_seconds: epoch.as_secs(),
     }
+}
+
+/// What virtual zero is as UNIX time, in whole seconds, since RTCs show no more: what the guests'
+/// show then in mode `exact`, and in the others what the host's clock did.
+fn epoch(scenario: &Scenario, since: Duration) -> Duration {
+    if scenario.time.exact().is_some() {
+        return ExactMachine::epoch(scenario.seed);
+    }
+    // A host whose clock is before 1970 has worse to think about.
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Duration::from_secs((now.saturating_sub(since) + Duration::from_millis(500)).as_secs())
 }
 
 fn names(scenario: &Scenario) -> Names {

@@ -1,10 +1,12 @@
 //! One struct per command, its help beside it; the files go by what commands are about.
 
+mod capture;
 mod guest;
 mod lab;
 mod network;
 mod time;
 
+pub use capture::*;
 pub use guest::*;
 pub use lab::*;
 pub use network::*;
@@ -73,5 +75,6 @@ the guest was started and stopped. The offset is from the end of the last window
     /// Show or change links
     #[command(subcommand)]
     Link(LinkCommand),
+    Capture(Capture),
     Daemon(Daemon),
 }
