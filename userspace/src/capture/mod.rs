@@ -18,6 +18,8 @@ pub(crate) mod edge;
 mod pcapng;
 mod reader;
 mod recorder;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

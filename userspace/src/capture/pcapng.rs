@@ -74,9 +74,8 @@ impl Pcapng {
     /// A text is longer than the format takes.
     pub fn new(section: &Section, interfaces: &[Interface]) -> PcapResult<Self> {
         let header = SectionHeaderBlock {
-            // In either order the format wants the upper half of an interface's stamps first;
-            // pcap-file 2.0.0 does that in this one only.
-            endianness: Endianness::Big,
+            // dumpcap, through which Wireshark reads pipes, takes no other.
+            endianness: Endianness::native(),
             options: vec![
                 SectionHeaderOption::Comment(Cow::Owned(section.comment.clone())),
                 SectionHeaderOption::UserApplication(Cow::Owned(section.program.clone())),
@@ -145,6 +144,7 @@ impl Pcapng {
                 InterfaceStatisticsOption::IsbIfRecv(seen),
                 InterfaceStatisticsOption::IsbIfDrop(missed),
             ];
+            let timestamp = upper_half_first(timestamp);
             let block = InterfaceStatisticsBlock { interface_id, timestamp, options };
             self.writer.write_pcapng_block(block)?;
         }
@@ -164,4 +164,10 @@ impl Pcapng {
     fn stamp(&self, at: VirtualInstant) -> Duration {
         self.epoch.saturating_add(Duration::from_nanos(at.as_nanos()))
     }
+}
+
+/// The stamp of an Interface Statistics Block is two 32-bit numbers, the upper half first in either
+/// byte order (section 4.6 of the draft). pcap-file 2.0.0 writes it as one of 64 bits.
+const fn upper_half_first(stamp: u64) -> u64 {
+    if cfg!(target_endian = "little") { stamp.rotate_left(32) } else { stamp }
 }

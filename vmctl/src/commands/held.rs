@@ -119,14 +119,15 @@ impl Held {
         written.map_err(|error| Failure::runtime(format!("cannot let the lab go: {error}")))
     }
 
-    /// Takes the lab down, and waits until that is done. Returns what went wrong, unless that was
-    /// said before.
-    pub async fn end(&mut self) -> Option<Failure> {
+    /// Takes the lab down, and waits until that is done. `show` gets what it says meanwhile. Returns
+    /// what went wrong, unless that was said before.
+    pub async fn end(&mut self, mut show: impl FnMut(&Progress)) -> Option<Failure> {
         self.pull();
         let mut failure = None;
         while !self.silent && failure.is_none() {
-            if let Ok(Progress::Failed(why)) | Err(why) = self.next().await {
-                failure = Some(why);
+            match self.next().await {
+                Ok(Progress::Failed(why)) | Err(why) => failure = Some(why),
+                Ok(progress) => show(&progress),
             }
         }
         self.reap().await;

@@ -92,7 +92,7 @@ impl Take<'_> {
             None => Ok(None),
         });
         steps.show(&Progress::Step("taking the lab down".into()));
-        match (held.end().await, played) {
+        match (held.end(|progress| steps.show(progress)).await, played) {
             // What the daemon says last is why there is no answer any more.
             (Some(failure), Err(_) | Ok(Some(_))) => Err(failure),
             (_, played) => played,
