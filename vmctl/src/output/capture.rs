@@ -158,7 +158,15 @@ mod tests {
         let lldp = [&[1, 0x80, 0xc2, 0, 0, 0xe][..], &MACS[0], &[0x88, 0xcc, 0, 0]].concat();
         let all = [&echo[..], &udp, &syn, &lldp, &echo[..30], &[1, 2], &[]];
         let told = all.map(|octets| summary(octets, octets.len() as u32)).join("\n");
-        insta::assert_snapshot!(told, @r"");
+        insta::assert_snapshot!(told, @r"
+        IPv4 10.0.0.1 > 10.0.0.2 ICMP echo request id 7 seq 3
+        IPv4 10.0.0.1.53 > 10.0.0.2.1024 UDP
+        IPv4 10.0.0.1.5201 > 10.0.0.2.80 TCP SYN seq 9 ack 0
+        Ethernet 02:00:00:00:00:01 > 01:80:c2:00:00:0e type 0x88cc
+        Ethernet 02:00:00:00:00:01 > 02:00:00:00:00:02 type 0x0800
+        shorter than an Ethernet header (2)
+        a frame whose octets were gone
+        ");
     }
 
     #[test]
