@@ -106,7 +106,7 @@ impl Reader {
     }
 
     /// The next record that is not held back.
-    pub fn next(&mut self) -> Option<Record> {
+    pub fn pop(&mut self) -> Option<Record> {
         let Reverse(first) = self.held.peek()?;
         // Where more waits than may, order gives way.
         let full = self.held_octets >= self.room;

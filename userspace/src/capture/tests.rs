@@ -39,7 +39,7 @@ fn sight(nanos: u64, place: Place, dropped: Option<DropReason>) -> Sight {
 }
 
 fn all(reader: &mut Reader) -> Vec<Record> {
-    std::iter::from_fn(|| reader.next()).collect()
+    std::iter::from_fn(|| reader.pop()).collect()
 }
 
 fn instants(records: &[Record]) -> Vec<u64> {

@@ -1,18 +1,18 @@
 //! From a scenario to a lab whose guests answer, step by step. A step that fails says what would
 //! help; what was made until then is in [`Belongings`].
 
+mod about;
 mod serving;
 
 use std::{
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, RwLock},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use chronotap::{
     datapath::{self, MemoryLimits, PortSettings},
-    pacer::StampSource,
     programs::StampedBy,
     sim::GuestId,
     synchronizer::Guests as _,
@@ -24,7 +24,6 @@ use tokio::{sync::mpsc, task::block_in_place};
 use super::{
     belongings::Belongings,
     capture::Scene,
-    describe,
     events::Journal,
     exactness::{self, Exactness},
     fleet::Fleet,
@@ -43,7 +42,7 @@ use crate::{
     lab::{NetNs, Tap, TapSettings},
     metrics::Names,
     parts::{Part, Parts},
-    qemu::{Acceleration, Binary, ExactMachine, Images, Launch, RunAs, priority, spawn},
+    qemu::{Acceleration, Binary, Images, Launch, RunAs, priority, spawn},
     scenario::{Scenario, Speed},
 };
 
@@ -92,8 +91,8 @@ pub async fn boot(
     let (plane, events) = build_network(belongings, &scenario, &means, orders.journal.as_deref())?;
     let begun = plane.observe(Box::default()).await.map_err(Failure::runtime)?;
     let since = Instant::now() - status::virtual_time(&begun);
-    let epoch = epoch(&scenario, status::virtual_time(&begun));
-    let about = about(belongings, &scenario, &means, (plane.facts().stamps, epoch));
+    let epoch = about::epoch(&scenario, status::virtual_time(&begun));
+    let about = about::about(belongings, &scenario, &means, (plane.facts().stamps, epoch));
     if let Some(path) = &orders.capture {
         let scene = Scene { about: &about, scenario: &scenario, plane: &plane };
         belongings.captures.save(scene, path).await?;
@@ -318,37 +317,6 @@ fn prioritize(scenario: &Scenario, guest: &Prepared) {
     if let Err(error) = priority::set(guest.seat.pid, nice) {
         tracing::warn!(guest = guest.seat.name(), %error, "no priority for this guest");
     }
-}
-
-fn about(
-    belongings: &Belongings,
-    scenario: &Scenario,
-    means: &Means,
-    (stamps, epoch): (StampSource, Duration),
-) -> api::status::Lab {
-    api::status::Lab {
-        name: scenario.name.to_string(),
-        topology: belongings.record.topology.clone(),
-        mode: scenario.time.mode().word().into(),
-        seed: scenario.seed,
-        daemon_pid: belongings.record.daemon.pid,
-        version: env!("CARGO_PKG_VERSION").into(),
-        accelerator: means.acceleration.accel.to_string(),
-        stamp: describe::stamps(stamps).into(),
-        metrics: belongings.record.metrics,
-        epoch_seconds: epoch.as_secs(),
-    }
-}
-
-/// What virtual zero is as UNIX time, in whole seconds, since RTCs show no more: what the guests'
-/// show then in mode `exact`, and in the others what the host's clock did.
-fn epoch(scenario: &Scenario, since: Duration) -> Duration {
-    if scenario.time.exact().is_some() {
-        return ExactMachine::epoch(scenario.seed);
-    }
-    // A host whose clock is before 1970 has worse to think about.
-    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    Duration::from_secs((now.saturating_sub(since) + Duration::from_millis(500)).as_secs())
 }
 
 fn names(scenario: &Scenario) -> Names {

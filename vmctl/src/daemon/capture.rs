@@ -272,7 +272,7 @@ impl Pump {
     /// Writes what is in order; tells whether that is enough.
     async fn write(&mut self, chunks: &mpsc::Sender<Bytes>) -> Result<bool, Break> {
         while self.left > 0
-            && let Some(record) = self.reader.next()
+            && let Some(record) = self.reader.pop()
         {
             self.left -= 1;
             self.last = record.at;

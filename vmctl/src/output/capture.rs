@@ -179,6 +179,9 @@ mod tests {
             dropped: Some("loss".into()),
             summary: "IPv4 10.0.0.1 > 10.0.0.2 UDP".into(),
         };
-        insta::assert_snapshot!(line(&frame), @"12.000350001s  alice:eth0->bob:eth0   in   IPv4 10.0.0.1 > 10.0.0.2 UDP, 98B  dropped: loss");
+        insta::assert_snapshot!(
+            line(&frame),
+            @"12.000350001s  alice:eth0->bob:eth0   in   IPv4 10.0.0.1 > 10.0.0.2 UDP, 98B  dropped: loss"
+        );
     }
 }
