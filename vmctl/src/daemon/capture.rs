@@ -255,9 +255,9 @@ impl Pump {
                 () = chunks.closed() => return Err(Break::Unread),
             }
             if ended {
-                self.reader.end()
+                self.reader.end();
             } else {
-                self.reader.gather()
+                self.reader.gather();
             }
             ended |= self.write(chunks).await?;
         }
