@@ -12,6 +12,7 @@
 //! * [`site`]: a lab's directory, namespace and taps without a daemon.
 //! * [`time`]: how a lab's time goes, and letting it pass.
 //! * [`topology`]: texts of topology files for small labs in either mode.
+//! * [`tshark`]: captures as tshark reads them.
 
 #![forbid(unsafe_code)]
 
@@ -28,3 +29,4 @@ pub mod repeat;
 pub mod site;
 pub mod time;
 pub mod topology;
+pub mod tshark;

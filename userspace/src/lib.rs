@@ -2,6 +2,7 @@
 //!
 //! The crate knows nothing of QEMU or of a command line.
 
+pub mod capture;
 pub mod datapath;
 pub mod exact;
 pub mod histogram;

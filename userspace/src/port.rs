@@ -85,6 +85,41 @@ const MOST_BURST: u32 = 256;
 /// out of a queue of 10000, so that nothing is dropped that would have mattered.
 const FULL: Duration = Duration::from_micros(100);
 
+/// A frame that a port did not let into the network.
+pub struct Refused {
+    /// Why.
+    pub reason: DropReason,
+    /// Its stamp.
+    pub stamp: Option<Stamp>,
+    /// The frame, if it had come as far as to be one.
+    pub frame: Option<Frame>,
+}
+
+impl Refused {
+    /// Its octets, as far as there are any.
+    pub fn octets(&self) -> &[u8] {
+        self.frame.as_ref().map_or(&[], Frame::octets)
+    }
+}
+
+/// What a tap did not take of the frames that were queued for it.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Untaken {
+    /// Its queue was full.
+    pub overflowed: u32,
+    /// It is gone.
+    pub orphaned: u32,
+}
+
+impl Untaken {
+    /// The reason for each of these frames.
+    pub fn reasons(self) -> impl Iterator<Item = DropReason> {
+        let overflowed = std::iter::repeat_n(DropReason::TapQueueFull, self.overflowed as usize);
+        overflowed.chain(std::iter::repeat_n(DropReason::GuestGone, self.orphaned as usize))
+    }
+}
+
 /// A guest's port. Every frame that passes is counted once as received or handed over, and once
 /// more if it is dropped.
 pub struct Port<W> {
@@ -116,52 +151,44 @@ impl<W: Wire> Port<W> {
         self.wire.as_ref().is_some_and(Wire::has_arrivals)
     }
 
-    /// Receives frames; those that a guest may send are handed to `take`. Returns descriptors.
+    /// Receives frames: those that a guest may send, and those that are refused (and counted).
+    /// Returns descriptors.
     #[inline]
-    pub fn receive(&mut self, most: u32, mut take: impl FnMut(Arrival)) -> u32 {
-        self.receive_all(most, |arrival| {
-            if let Ok(arrival) = arrival {
-                take(arrival);
-            }
-        })
-    }
-
-    /// The same, for who follows the stamps of frames that are refused (and counted), too.
-    #[inline]
-    pub fn receive_all(
-        &mut self,
-        most: u32,
-        mut take: impl FnMut(Result<Arrival, Option<Stamp>>),
-    ) -> u32 {
+    pub fn receive(&mut self, most: u32, mut take: impl FnMut(Result<Arrival, Refused>)) -> u32 {
         let (counted, longest) = (&mut self.counted, self.longest);
         let Some(wire) = &mut self.wire else { return 0 };
         wire.receive(most, |arrival| {
             counted.received += 1;
-            let stamp = arrival.as_ref().ok().and_then(|arrival| arrival.stamp);
-            match arrival.map_err(reason).and_then(|arrival| admit(arrival, longest)) {
+            match arrival.map_err(refuse).and_then(|arrival| admit(arrival, longest)) {
                 Ok(arrival) => {
                     counted.received_bytes += arrival.frame.octets().len() as u64;
                     take(Ok(arrival));
                 }
-                Err(reason) => {
-                    counted.ingress.count(reason);
-                    take(Err(stamp));
+                Err(refused) => {
+                    counted.ingress.count(refused.reason);
+                    take(Err(refused));
                 }
             }
         })
     }
 
-    /// Queues a frame for the guest; false when it was dropped (and counted).
+    /// Queues a frame for the guest.
+    ///
+    /// # Errors
+    /// Why it was dropped (and counted).
     #[inline]
-    pub fn put(&mut self, frame: Frame, now: HostInstant) -> bool {
+    pub fn put(&mut self, frame: Frame, now: HostInstant) -> Result<(), DropReason> {
         let is_full = now < self.full_until;
         self.queue(frame, is_full, |wire, frame| wire.send(frame))
     }
 
     /// The same with a stamp in front, for a guest that reads its tap only later: all that fits has
     /// to be there.
+    ///
+    /// # Errors
+    /// Why it was dropped (and counted).
     #[inline]
-    pub fn put_stamped(&mut self, frame: Frame, stamp: FrameStamp) -> bool {
+    pub fn put_stamped(&mut self, frame: Frame, stamp: FrameStamp) -> Result<(), DropReason> {
         self.queue(frame, false, |wire, frame| wire.send_stamped(frame, stamp))
     }
 
@@ -171,7 +198,7 @@ impl<W: Wire> Port<W> {
         frame: Frame,
         is_full: bool,
         send: impl FnOnce(&mut W, Frame) -> Result<(), Loss>,
-    ) -> bool {
+    ) -> Result<(), DropReason> {
         let len = frame.octets().len();
         let queued = match &mut self.wire {
             None => Err(DropReason::GuestGone),
@@ -184,7 +211,7 @@ impl<W: Wire> Port<W> {
             Ok(()) => self.counted.handed_bytes += len as u64,
             Err(reason) => self.counted.egress.count(reason),
         }
-        queued.is_ok()
+        queued
     }
 
     /// How many frames to queue before the next kick.
@@ -193,10 +220,9 @@ impl<W: Wire> Port<W> {
         self.burst as usize
     }
 
-    /// Sends what is queued; returns how many frames were not taken. A port whose tap is gone lets
-    /// go of it here.
-    pub fn kick(&mut self, now: HostInstant) -> u32 {
-        let Some(wire) = &mut self.wire else { return 0 };
+    /// Sends what is queued; returns what was not taken. A port whose tap is gone lets go of it here.
+    pub fn kick(&mut self, now: HostInstant) -> Untaken {
+        let Some(wire) = &mut self.wire else { return Untaken::default() };
         let Kick { sent, overflowed, orphaned, gone } = wire.kick();
         self.counted.transmitted += u64::from(sent);
         (0..overflowed).for_each(|_| self.counted.egress.count(DropReason::TapQueueFull));
@@ -211,7 +237,7 @@ impl<W: Wire> Port<W> {
             self.counted.missed += wire.missed();
             self.wire = None;
         }
-        overflowed + orphaned
+        Untaken { overflowed, orphaned }
     }
 
     /// Lets go of the tap: the guest behind it is gone.
@@ -256,12 +282,17 @@ fn longest(mtu: u32) -> usize {
 }
 
 #[inline]
-fn admit(arrival: Arrival, longest: usize) -> Result<Arrival, DropReason> {
-    match arrival.frame.octets().len() {
-        len if len > longest => Err(DropReason::Oversize),
-        len if len < SHORTEST => Err(DropReason::Malformed),
-        _ => Ok(arrival),
-    }
+fn admit(arrival: Arrival, longest: usize) -> Result<Arrival, Refused> {
+    let reason = match arrival.frame.octets().len() {
+        len if len > longest => DropReason::Oversize,
+        len if len < SHORTEST => DropReason::Malformed,
+        _ => return Ok(arrival),
+    };
+    Err(Refused { reason, stamp: arrival.stamp, frame: Some(arrival.frame) })
+}
+
+fn refuse(loss: Loss) -> Refused {
+    Refused { reason: reason(loss), stamp: None, frame: None }
 }
 
 fn reason(loss: Loss) -> DropReason {

@@ -61,8 +61,9 @@ fn json_error(output: &Output) -> serde_json::Value {
 #[test]
 fn every_command_teaches_by_example() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 16] = [
         &[],
+        &["capture"],
         &["check"],
         &["up"],
         &["down"],
@@ -90,7 +91,10 @@ fn every_command_teaches_by_example() {
 #[test]
 fn mistakes_on_the_command_line_end_with_2() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let mistakes: [&[&str]; 15] = [
+    let mistakes: [&[&str]; 18] = [
+        &["capture", "--all", "alice"],
+        &["capture", "--count", "0"],
+        &["capture", "--snaplen", "0"],
         &[],
         &["frobnicate"],
         &["exec", "alice"],
@@ -137,7 +141,8 @@ fn programs_get_mistakes_as_json() {
 #[test]
 fn an_unknown_lab_ends_with_3() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 10] = [
+        &["capture"],
         &["status"],
         &["pause"],
         &["step"],

@@ -12,7 +12,9 @@ use super::PortSettings;
 use super::alarms::Alarm;
 use super::steer::Steer;
 use crate::observation::Observation;
-use crate::sim::{DirectionChange, GuestId, HostInstant, NotChanged, PortId, VirtualInstant};
+use crate::sim::{
+    DirectionChange, GuestId, HostInstant, NotChanged, PortId, VirtualInstant, Witness,
+};
 use crate::xsk::SetupError;
 
 /// An order, with the place for its answer. An answer nobody waits for is dropped.
@@ -29,6 +31,10 @@ pub(super) enum Command {
     Retire(GuestId),
     /// For the exact mode.
     Steer(Steer),
+    /// Lets somebody watch frames go by, from now on.
+    Watch(Box<dyn Witness>, oneshot::Sender<()>),
+    /// Sends those away who have seen enough; answers with them.
+    Dismiss(oneshot::Sender<Vec<Box<dyn Witness>>>),
     /// Binds a socket to a new tap; answers with its number, which lives as long as the port.
     Rewire(PortId, PortSettings, oneshot::Sender<Result<RawFd, SetupError>>),
     Stop,

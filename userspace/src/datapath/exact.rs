@@ -243,6 +243,11 @@ impl ExactPlane {
             }
             Command::Change(changes, reply) => answer(reply, self.coordinator.change(changes)),
             Command::Retire(guest) => self.coordinator.retire(guest),
+            Command::Watch(witness, reply) => {
+                self.coordinator.witnesses().add(witness);
+                answer(reply, ());
+            }
+            Command::Dismiss(reply) => answer(reply, self.coordinator.witnesses().dismiss()),
             Command::Steer(steer) => self.steer(steer),
             // Orders for other modes: whoever gave one learns that nobody takes it.
             _ => {}

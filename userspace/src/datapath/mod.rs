@@ -5,6 +5,7 @@
 //! for a lock. The control side never sees a frame.
 
 mod alarms;
+mod capture;
 mod command;
 mod error;
 mod exact;
@@ -35,8 +36,7 @@ pub use settings::{
     Event, ExactSettings, Facts, MemoryLimits, PortSettings, Scheduling, Settings, Speed,
 };
 
-/// How long an answer may take. The data plane answers within a millisecond unless the host does
-/// not let it run.
+/// How long an answer may take: a millisecond, unless the host does not let the data plane run.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Events that may wait to be read; more of the same kind are left out.

@@ -241,6 +241,11 @@ impl Plane {
             }
             Command::Hold(guest, at, since) => self.pacer.hold(guest, at, since),
             Command::Retire(guest) => self.pacer.retire(guest),
+            Command::Watch(witness, reply) => {
+                self.pacer.witnesses().add(witness);
+                answer(reply, ());
+            }
+            Command::Dismiss(reply) => answer(reply, self.pacer.witnesses().dismiss()),
             Command::Rewire(id, port, reply) => answer(reply, self.rewire(id, &port)),
             // The one was obeyed before, the other is for another mode: whoever gave it learns
             // that nobody takes it.

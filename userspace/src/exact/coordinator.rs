@@ -9,11 +9,12 @@ use super::guest::Guest;
 use super::intake::Intake;
 use super::parts::{Gates, Parts};
 use super::{Digest, ExactObservation, LONGEST_IDLE, SHORTEST, Standing, UNASKED};
+use crate::capture::edge;
 use crate::observation::Observation;
-use crate::port::{Port, Wire};
+use crate::port::{Port, Refused, Untaken, Wire};
 use crate::sim::{
-    Delivery, DirectionChange, GuestId, HostInstant, Network, NotChanged, Plan, PlanError, PortId,
-    VirtualInstant,
+    Delivery, DirectionChange, DropReason, GuestId, HostInstant, Network, NotChanged, Plan,
+    PlanError, PortId, VirtualInstant, Witnesses,
 };
 use crate::xsk::{Frame, Memory};
 
@@ -145,6 +146,7 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         self.now = end;
         self.end = None;
         self.windows += 1;
+        self.network.settle(end);
         self.adapt();
         None
     }
@@ -172,6 +174,11 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         let least = |direction| self.network.schedule(direction).least_delay();
         self.foresight = Foresight::new(&self.plan, &self.owners, self.guests.len(), least);
         Ok(())
+    }
+
+    /// Those who watch frames go by.
+    pub fn witnesses(&mut self) -> &mut Witnesses {
+        self.network.witnesses()
     }
 
     /// Notes why the run is not exact; the first reason is kept.
@@ -238,7 +245,7 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
             let port = PortId(index as u32);
             let mut queued = 0;
             while let Some(delivery) = self.network.pop_due_at(port, end) {
-                queued += usize::from(self.put(index, delivery));
+                queued += usize::from(self.put(index, delivery).is_ok());
                 if queued >= self.ports[index].burst() {
                     self.kick(index);
                     queued = 0;
@@ -250,12 +257,14 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         }
     }
 
-    fn put(&mut self, index: usize, delivery: Delivery<Frame>) -> bool {
+    fn put(&mut self, index: usize, delivery: Delivery<Frame>) -> Result<(), DropReason> {
         let Delivery { due, to, frame, .. } = delivery;
         let owner = self.owners[index];
         if self.guests[owner.0 as usize].departed {
             // Counts it as for a guest that is gone.
-            return self.ports[index].put(frame, HostInstant::ZERO);
+            let Self { ports, network, .. } = self;
+            let put = |frame| ports[index].put(frame, HostInstant::ZERO);
+            return edge::hand(network.witnesses(), (to, due), frame, put);
         }
         if due < self.now {
             self.doubt(|| format!("a frame for port {index} was due before others could tell"));
@@ -264,15 +273,19 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         self.guests[owner.0 as usize].idle_until = self.now;
         let stamp = FrameStamp::numbered(due.as_nanos(), self.told[index]);
         self.told[index] = self.told[index].wrapping_add(1);
-        let queued = self.ports[index].put_stamped(frame, stamp);
-        if !queued {
+        let Self { ports, network, .. } = self;
+        let put = |frame| ports[index].put_stamped(frame, stamp);
+        let queued = edge::hand(network.witnesses(), (to, due), frame, put);
+        if queued.is_err() {
             self.doubt(|| format!("no room for a frame on its way to port {index}"));
         }
         queued
     }
 
     fn kick(&mut self, index: usize) {
-        if self.ports[index].kick(HostInstant::ZERO) > 0 || self.ports[index].is_stuck() {
+        let untaken = self.ports[index].kick(HostInstant::ZERO);
+        edge::untaken(self.network.witnesses(), PortId(index as u32), self.now, untaken);
+        if untaken != Untaken::default() || self.ports[index].is_stuck() {
             self.doubt(|| format!("the tap of port {index} did not take a frame"));
         }
     }
@@ -319,7 +332,11 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         let first = after(self.now);
         let window = first..(end + self.grain).max(first);
         let Self { ports, network, intakes, .. } = self;
-        let submit = |sent, frame| network.submit(PortId(index as u32), sent, frame);
+        let port = PortId(index as u32);
+        let submit = |sent, arrived: Result<Frame, Refused>| match arrived {
+            Ok(frame) => network.submit(port, sent, frame),
+            Err(refused) => edge::refused(network.witnesses(), port, sent, &refused),
+        };
         let taken = intakes[index].take(&mut ports[index], &window, self.room, submit);
         self.most = self.most.max(taken.descriptors);
         if let Some(wrong) = taken.wrong {

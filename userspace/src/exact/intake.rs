@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::port::{Port, Wire};
+use crate::port::{Port, Refused, Wire};
 use crate::sim::VirtualInstant;
 use crate::xsk::{Arrival, Frame, Stamp};
 
@@ -37,19 +37,22 @@ impl Intake {
         port: &mut Port<W>,
         window: &Range<VirtualInstant>,
         room: u32,
-        mut submit: impl FnMut(VirtualInstant, Frame),
+        mut submit: impl FnMut(VirtualInstant, Result<Frame, Refused>),
     ) -> Taken {
         let mut taken = Taken::default();
         while port.has_arrivals() && taken.descriptors <= room {
-            taken.descriptors += port.receive_all(GULP, |arrival| {
+            taken.descriptors += port.receive(GULP, |arrival| {
                 // A frame that is refused, as one that is too long, is none that got lost.
                 let (frame, stamp) = match arrival {
-                    Ok(Arrival { frame, stamp }) => (Some(frame), stamp),
-                    Err(stamp) => (None, stamp),
+                    Ok(Arrival { frame, stamp }) => (Ok(frame), stamp),
+                    Err(refused) => {
+                        let stamp = refused.stamp;
+                        (Err(refused), stamp)
+                    }
                 };
                 let stamp = stamp.unwrap_or(Stamp { at_ns: u64::MAX, seq: u32::MAX });
                 taken.wrong = self.follow(stamp, window).or(taken.wrong);
-                frame.into_iter().for_each(|frame| submit(self.last, frame));
+                submit(self.last, frame);
             });
         }
         if port.has_arrivals() {

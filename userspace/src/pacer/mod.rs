@@ -33,6 +33,7 @@ pub use overload::MOMENT;
 pub use rest::{Effort, Rest};
 pub use stamps::StampSource;
 
+use crate::capture::edge;
 use crate::histogram::Histogram;
 use crate::port::{Port, Wire};
 use crate::sim::{
@@ -147,6 +148,7 @@ impl<W: Wire> Pacer<W> {
         self.advance(now);
         let released = self.release(now);
         let overload = self.flush(now);
+        self.settle(now);
         Work { received, released, overload }
     }
 
@@ -196,16 +198,21 @@ impl<W: Wire> Pacer<W> {
         let timed = self.is_timed(index);
         let Self { ports, network, clocks, read, stamps, last_sent, untimed, .. } = self;
         let clock = clocks.of_sender(index);
+        let port = PortId(index as u32);
         let (last, untimed) = (&mut last_sent[index], &mut untimed[index]);
         let mut unstamped = 0u32;
-        let count = ports[index].receive(GULP, |Arrival { frame, stamp }| {
+        let count = ports[index].receive(GULP, |arrival| {
+            let Arrival { frame, stamp } = match arrival {
+                Ok(arrival) => arrival,
+                Err(refused) => return edge::refused(network.witnesses(), port, *last, &refused),
+            };
             // A frame that came after `now` was read has a stamp after it: read again, and no more.
             let sent = stamps.believe(stamp, now).or_else(|| stamps.believe(stamp, read()));
             unstamped += u32::from(sent.is_none());
             let sent = sent.unwrap_or(now);
             if timed {
                 *last = clock.at(sent).max(*last);
-                network.submit(PortId(index as u32), *last, frame);
+                network.submit(port, *last, frame);
             } else {
                 untimed.push((sent, frame));
             }
@@ -275,7 +282,9 @@ impl<W: Wire> Pacer<W> {
     fn queue(&mut self, delivery: Delivery<Frame>, now: HostInstant) {
         let Delivery { due, to, frame, .. } = delivery;
         let index = to.0 as usize;
-        if !self.ports[index].put(frame, now) {
+        let Self { ports, network, .. } = self;
+        let put = |frame| ports[index].put(frame, now);
+        if edge::hand(network.witnesses(), (to, due), frame, put).is_err() {
             return;
         }
         let dues = &mut self.dues[index];
@@ -320,19 +329,20 @@ impl<W: Wire> Pacer<W> {
             least = least.min(late);
         }
         self.least_late = Some(least);
-        self.ports[index].kick(now);
-        self.note_stuck(index, now);
+        self.kick_at(index, now);
     }
 
     fn kick_stuck(&mut self, index: usize) {
         if self.ports[index].is_stuck() {
             let now = (self.read)();
-            self.ports[index].kick(now);
-            self.note_stuck(index, now);
+            self.kick_at(index, now);
         }
     }
 
-    fn note_stuck(&mut self, index: usize, now: HostInstant) {
+    fn kick_at(&mut self, index: usize, now: HostInstant) {
+        let untaken = self.ports[index].kick(now);
+        let at = self.clocks.of_receiver(index).at(now);
+        edge::untaken(self.network.witnesses(), PortId(index as u32), at, untaken);
         if self.ports[index].is_stuck() {
             self.retry = Some(now + RETRY);
         }

@@ -1,10 +1,30 @@
-//! Copying all counts out, between two passes.
+//! What others get to see: all counts, copied out between two passes, and frames as they go by.
+
+use std::time::Duration;
 
 use super::Pacer;
 use crate::observation::Observation;
 use crate::port::Wire;
+use crate::sim::{HostInstant, VirtualInstant, Witnesses};
+
+/// How long after its stamp a frame may turn up. One that is later still is seen out of order.
+const STRAGGLING: Duration = Duration::from_millis(1);
 
 impl<W: Wire> Pacer<W> {
+    /// Those who watch frames go by.
+    pub fn witnesses(&mut self) -> &mut Witnesses {
+        self.network.witnesses()
+    }
+
+    /// Tells them up to when all has been seen.
+    pub(super) fn settle(&mut self, now: HostInstant) {
+        if !self.network.witnesses().is_empty() {
+            let late = STRAGGLING.as_nanos() as u64;
+            let known = self.clocks.floor(now).as_nanos().saturating_sub(late);
+            self.network.settle(VirtualInstant::from_nanos(known));
+        }
+    }
+
     /// Writes all counts into `into`, which allocates nothing from the second time on.
     pub fn observe(&self, into: &mut Observation) {
         let now = self.clocks.floor((self.read)());

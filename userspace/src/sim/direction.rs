@@ -43,8 +43,14 @@ impl<F: Payload> Direction<F> {
         Self { link, faults, flights: Flights::new(), counters: DirectionCounters::default(), to }
     }
 
-    /// Sends `frame` at `at`; tells how it takes off.
-    pub(super) fn send(&mut self, at: VirtualInstant, frame: F) -> Launch {
+    /// Sends `frame` at `at`; tells how it takes off. `saw` is told of it, and of a copy that is
+    /// dropped.
+    pub(super) fn send(
+        &mut self,
+        at: VirtualInstant,
+        frame: F,
+        mut saw: impl FnMut(Option<DropReason>, &[u8]),
+    ) -> Launch {
         // Where there are changes, this may make one, and what joins the queue makes the next an event.
         let changes = self.link.has_changes();
         while self.link.is_to_change(at) {
@@ -55,12 +61,14 @@ impl<F: Payload> Direction<F> {
         self.counters.sent_bytes += u64::from(len);
         let launch = match self.judge(&frame, len, at) {
             Verdict::Drop(reason) => {
+                saw(Some(reason), frame.octets());
                 self.counters.dropped.count(reason);
                 Launch { frames: 0, leads: false }
             }
             Verdict::Deliver(arrival) => {
+                saw(None, frame.octets());
                 self.counters.transit_ns += arrival.due.saturating_since(at).as_nanos();
-                self.launch(arrival, frame)
+                self.launch(arrival, frame, saw)
             }
         };
         Launch { leads: launch.leads || changes, ..launch }
@@ -115,9 +123,14 @@ impl<F: Payload> Direction<F> {
         self.link.schedule_change(change);
     }
 
-    fn launch(&mut self, arrival: Arrival, mut frame: F) -> Launch {
+    fn launch(
+        &mut self,
+        arrival: Arrival,
+        mut frame: F,
+        saw: impl FnMut(Option<DropReason>, &[u8]),
+    ) -> Launch {
         let Arrival { due, lane, seq, twice, flip } = arrival;
-        let copy = twice.then(|| self.copy(&frame)).flatten();
+        let copy = twice.then(|| self.copy(&frame, saw)).flatten();
         if let Some(bit) = flip {
             frame.octets_mut()[(bit / 8) as usize] ^= 1 << (bit % 8);
             self.counters.corrupted += 1;
@@ -132,10 +145,11 @@ impl<F: Payload> Direction<F> {
     }
 
     /// A copy that there is no room for counts as made and dropped.
-    fn copy(&mut self, frame: &F) -> Option<F> {
+    fn copy(&mut self, frame: &F, mut saw: impl FnMut(Option<DropReason>, &[u8])) -> Option<F> {
         self.counters.copies += 1;
         let copy = frame.replicate();
         if copy.is_none() {
+            saw(Some(DropReason::NoBuffer), frame.octets());
             self.counters.dropped.count(DropReason::NoBuffer);
         }
         copy

@@ -29,6 +29,7 @@
 //! window      how far guests may run before they wait for each other
 //! counters    what is counted, why frames end
 //! payload     what is asked of a frame
+//! witness     who watches frames go by
 //! ```
 #![forbid(unsafe_code)]
 
@@ -57,6 +58,7 @@ mod table;
 mod time;
 mod trace;
 mod window;
+mod witness;
 
 pub use backlog::BacklogSize;
 pub use clock::VirtualClock;
@@ -79,3 +81,4 @@ pub use schedule::{Change, Schedule, Step};
 pub use time::{Host, HostInstant, Instant, Virtual, VirtualInstant};
 pub use trace::{Trace, TraceError};
 pub use window::{Lookahead, Quantum, QuantumError, Window};
+pub use witness::{Heading, Place, Sight, Witness, Witnesses};

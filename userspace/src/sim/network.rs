@@ -36,6 +36,7 @@ use super::profile::Profile;
 use super::schedule::{Change, Schedule, Step};
 use super::switch::{Route, Switch};
 use super::time::VirtualInstant;
+use super::witness::Witnesses;
 
 /// A simulated network that carries frames of type `F`.
 #[derive(Debug)]
@@ -53,6 +54,7 @@ pub struct Network<F> {
     to_ports: Heads,
     stragglers: u64,
     in_flight: usize,
+    pub(super) witnesses: Witnesses,
 }
 
 impl<F: Payload> Network<F> {
@@ -72,6 +74,7 @@ impl<F: Payload> Network<F> {
             to_ports: Heads::new(plan.links.len() * 2),
             stragglers: 0,
             in_flight: 0,
+            witnesses: Witnesses::default(),
         };
         let mut schedules = plan.schedules().into_iter();
         for (link, id) in plan.links.iter().zip((0..).map(LinkId)) {
@@ -95,7 +98,9 @@ impl<F: Payload> Network<F> {
     /// # Panics
     /// If the plan has no such port.
     pub fn submit(&mut self, from: PortId, at: VirtualInstant, frame: F) {
-        match self.exits[from.0 as usize] {
+        let exit = self.exits[from.0 as usize];
+        self.witnesses.sent(from, at, exit.is_some(), frame.octets());
+        match exit {
             Some(exit) => self.send(exit, at, frame),
             None => self.port_drops[from.0 as usize].count(DropReason::NotConnected),
         }
@@ -285,8 +290,9 @@ impl<F: Payload> Network<F> {
     }
 
     fn send(&mut self, index: u32, at: VirtualInstant, frame: F) {
-        let direction = &mut self.directions[index as usize];
-        let launch = direction.send(at, frame);
+        let Self { directions, witnesses, .. } = self;
+        let saw = |dropped, octets: &[u8]| witnesses.entered(index, at, dropped, octets);
+        let launch = directions[index as usize].send(at, frame, saw);
         self.in_flight += launch.frames;
         if launch.leads {
             self.note_first(index);
@@ -330,6 +336,7 @@ impl<F: Payload> Network<F> {
 
     fn take(&mut self, index: u32) -> Option<Flight<F>> {
         let flight = self.directions[index as usize].arrive();
+        flight.iter().for_each(|flight| self.witnesses.left(index, flight));
         self.in_flight -= usize::from(flight.is_some());
         self.note_first(index);
         flight
@@ -353,7 +360,10 @@ impl<F: Payload> Network<F> {
         match at.route(frame.octets(), port, due) {
             Route::To(exit) => self.forward(switch, exit, due, frame),
             Route::Flood => self.flood(switch, port, due, frame),
-            Route::Drop(reason) => at.counters.dropped.count(reason),
+            Route::Drop(reason) => {
+                at.counters.dropped.count(reason);
+                self.witnesses.ended(switch, due, reason, frame.octets());
+            }
         }
     }
 
@@ -375,7 +385,10 @@ impl<F: Payload> Network<F> {
             counters.copies += 1;
             match frame.replicate() {
                 Some(copy) => self.forward(switch, exit, at, copy),
-                None => counters.dropped.count(DropReason::NoBuffer),
+                None => {
+                    counters.dropped.count(DropReason::NoBuffer);
+                    self.witnesses.ended(switch, at, DropReason::NoBuffer, frame.octets());
+                }
             }
         }
         self.forward(switch, last, at, frame);

@@ -13,6 +13,8 @@
 //! | `POST /v1/pause`, `POST /v1/resume` | | [`Barrier`](status::Barrier) |
 //! | `POST /v1/advance` | [`Advance`](time::Advance) | [`Advanced`](time::Advanced), when the time has passed |
 //! | `GET /v1/clock` | | [`Clock`](time::Clock) |
+//! | `GET /v1/capture?at=…` | [`CaptureQuery`](capture::CaptureQuery), as a query | pcapng, as it comes: [`capture`] |
+//! | `DELETE /v1/captures/ID` | | nothing; that capture ends |
 //! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
 //! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
@@ -22,6 +24,7 @@
 //!
 //! `docs/api.md` tells the same to users. A request that fails is answered with a [`Failure`](failure::Failure).
 
+pub mod capture;
 pub mod channel;
 pub mod exact;
 pub mod exec;

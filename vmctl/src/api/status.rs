@@ -29,6 +29,9 @@ pub struct Lab {
     pub stamp: String,
     /// Where metrics are served.
     pub metrics: Option<SocketAddr>,
+    /// What virtual zero is in stamps of captured frames: seconds of UNIX time. In mode `exact` what
+    /// the guests' RTCs show then, in the others what the host's clock did.
+    pub epoch_seconds: u64,
 }
 
 /// What a lab is doing.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Request, Response, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, task::JoinHandle};
 
 use crate::api::failure::{Failure, chain};
 
@@ -56,6 +56,63 @@ pub async fn patient_request(
     let answer = read(response).await;
     driver.abort();
     answer
+}
+
+/// An answer that comes bit by bit, for as long as the daemon has something to tell.
+#[derive(Debug)]
+pub struct Stream {
+    body: Incoming,
+    driver: JoinHandle<Result<(), hyper::Error>>,
+}
+
+impl Stream {
+    /// The next octets; `None` at the end. Cancel safe.
+    ///
+    /// # Errors
+    /// The daemon was gone before the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(lost(&error)),
+                // Trailers are nobody's: there are none.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(octets) => return Ok(Some(octets)),
+                    Err(_trailers) => {}
+                },
+            }
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Sends a GET request and returns the value of a header of its answer, and the answer's body as it
+/// comes.
+pub async fn stream(
+    stream: UnixStream,
+    path: &str,
+    header: &str,
+) -> Result<(String, Stream), Failure> {
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
+    let driver = tokio::spawn(connection);
+    let request = Request::builder().uri(path).header("host", "localhost");
+    let request = request.body(Full::new(Bytes::new())).map_err(Failure::runtime)?;
+    let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+    if !response.status().is_success() {
+        return Err(match read(response).await {
+            Err(failure) => failure,
+            Ok(_) => Failure::runtime("the daemon has changed its mind"),
+        });
+    }
+    let value = response.headers().get(header).and_then(|value| value.to_str().ok());
+    let value = value.unwrap_or_default().to_owned();
+    Ok((value, Stream { body: response.into_body(), driver }))
 }
 
 async fn read(response: Response<Incoming>) -> Result<Bytes, Failure> {

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 
+pub use http::Stream;
 pub use socket::{Channels, FromGuest, ToGuest};
 
 use crate::api::{
+    capture::{CaptureQuery, ID_HEADER},
     failure::{Failure, chain},
     link::LinksChange,
     play::{Play, Played},
@@ -98,6 +100,24 @@ impl Client {
     /// What became of the commands that guests run by themselves.
     pub async fn runs(&self) -> Result<Runs, Failure> {
         self.get("/v1/runs").await
+    }
+
+    /// Begins a capture. Returns its number, for [`Client::end_capture`], and its pcapng.
+    pub async fn capture(&self, query: &CaptureQuery) -> Result<(String, Stream), Failure> {
+        let CaptureQuery { at, all, count, snaplen } = query;
+        let mut path = format!("/v1/capture?all={all}");
+        let mut add = |key: &str, value: Option<String>| {
+            value.iter().for_each(|value| path.push_str(&format!("&{key}={}", escape(value))));
+        };
+        add("at", at.clone());
+        add("count", count.map(|count| count.to_string()));
+        add("snaplen", snaplen.map(|snaplen| snaplen.to_string()));
+        http::stream(self.connect().await?, &path, ID_HEADER).await
+    }
+
+    /// Ends a capture: what it has seen still comes, and then no more.
+    pub async fn end_capture(&self, number: &str) -> Result<(), Failure> {
+        self.call("DELETE", &format!("/v1/captures/{}", escape(number)), Vec::new()).await
     }
 
     /// Asks the daemon to take the lab down; returns at once.

@@ -40,6 +40,8 @@ pub struct Orders<'a> {
     pub seed: Option<u64>,
     /// Where frames are written down in mode `exact`.
     pub journal: Option<&'a Path>,
+    /// Where every frame is captured into.
+    pub capture: Option<&'a Path>,
 }
 
 /// A daemon on its leash. Dropping this lets the leash go, and the lab goes down by itself.
@@ -62,6 +64,7 @@ impl Held {
     pub fn start(orders: &Orders<'_>) -> Result<Self, Failure> {
         let failed = |error| Failure::runtime(format!("cannot start the lab's daemon: {error}"));
         let program = std::env::current_exe().map_err(failed)?;
+        let capture = orders.capture.map(absolute).transpose()?;
         let timeout = orders.timeout.map(humantime::format_duration);
         let mut daemon = Command::new(program)
             .args(["--lab", orders.name.as_str(), "daemon"])
@@ -70,6 +73,8 @@ impl Held {
             .args(orders.seed.map(|seed| format!("--seed={seed}")))
             .args(orders.journal.map(|_| "--journal"))
             .args(orders.journal)
+            .args(capture.as_ref().map(|_| "--capture"))
+            .args(capture)
             .arg("--")
             .arg(absolute(orders.file)?)
             .stdin(Stdio::piped())
@@ -114,14 +119,15 @@ impl Held {
         written.map_err(|error| Failure::runtime(format!("cannot let the lab go: {error}")))
     }
 
-    /// Takes the lab down, and waits until that is done. Returns what went wrong, unless that was
-    /// said before.
-    pub async fn end(&mut self) -> Option<Failure> {
+    /// Takes the lab down, and waits until that is done. `show` gets what it says meanwhile. Returns
+    /// what went wrong, unless that was said before.
+    pub async fn end(&mut self, mut show: impl FnMut(&Progress)) -> Option<Failure> {
         self.pull();
         let mut failure = None;
         while !self.silent && failure.is_none() {
-            if let Ok(Progress::Failed(why)) | Err(why) = self.next().await {
-                failure = Some(why);
+            match self.next().await {
+                Ok(Progress::Failed(why)) | Err(why) => failure = Some(why),
+                Ok(progress) => show(&progress),
             }
         }
         self.reap().await;

@@ -1,6 +1,7 @@
 //! One file per command: what it does between the command line and the exit code.
 
 mod advance;
+mod capture;
 mod check;
 mod clock;
 mod collect;
@@ -59,6 +60,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Step(args) => wait(advance::step(args.duration, lab, format)),
         Command::Run(args) => wait(run::run(&args, lab, format)),
         Command::Clock => done(wait(clock::run(lab, format))),
+        Command::Capture(args) => done(wait(capture::run(&args, lab, format))),
         Command::Link(args) => done(wait(link::run(&args, lab, format))),
     }
 }

@@ -24,8 +24,9 @@ pub async fn run(args: &Up, lab: Option<&str>, format: Format) -> Result<u8, Fai
     let mut ending = Ending::listen()?;
     let labs = Labs::of_this_user()?;
     let client = Client::new(name.as_str(), labs.control_socket(&name));
-    let (file, timeout) = (args.file.as_path(), args.timeout);
-    let orders = Orders { file, name: &name, timeout, hold: false, seed: None, journal: None };
+    let (file, timeout, capture) = (args.file.as_path(), args.timeout, args.capture.as_deref());
+    let orders =
+        Orders { file, name: &name, timeout, hold: false, seed: None, journal: None, capture };
     let mut watch = Watch { held: Held::start(&orders)?, steps: Steps::new() };
     let code = watch.follow(args.detach, &client, format, &mut ending).await;
     watch.steps.clear();

@@ -1,8 +1,11 @@
 //! All that a daemon has made on the host, so that all of it can be taken away from any point on.
 
+use std::sync::Arc;
+
 use chronotap::datapath::Datapath;
 use tokio::task::JoinSet;
 
+use super::capture::Captures;
 use crate::{
     api::failure::Failure,
     lab::{LabRecord, NetNs, StateDir, Tap},
@@ -23,6 +26,8 @@ pub struct Belongings {
     pub taps: Vec<Tap>,
     /// The data plane.
     pub datapath: Option<Datapath>,
+    /// Captures that are under way: those end when the data plane does.
+    pub captures: Arc<Captures>,
     /// Everything that runs in this process for the lab. Aborting the guests' tasks kills them.
     pub tasks: JoinSet<()>,
 }
@@ -31,7 +36,8 @@ impl Belongings {
     /// Nothing but the state directory.
     pub fn new(dir: StateDir, record: LabRecord) -> Self {
         let tasks = JoinSet::new();
-        Self { dir, record, netns: None, taps: Vec::new(), datapath: None, tasks }
+        let captures = Arc::default();
+        Self { dir, record, netns: None, taps: Vec::new(), datapath: None, captures, tasks }
     }
 
     /// Adds the end of the daemon's log to a failure that has no lines of its own and may have its

@@ -1,6 +1,7 @@
 //! From a scenario to a lab whose guests answer, step by step. A step that fails says what would
 //! help; what was made until then is in [`Belongings`].
 
+mod about;
 mod serving;
 
 use std::{
@@ -12,7 +13,6 @@ use std::{
 
 use chronotap::{
     datapath::{self, MemoryLimits, PortSettings},
-    pacer::StampSource,
     programs::StampedBy,
     sim::GuestId,
     synchronizer::Guests as _,
@@ -24,7 +24,7 @@ use tokio::{sync::mpsc, task::block_in_place};
 use super::{
     attention::Attention,
     belongings::Belongings,
-    describe,
+    capture::Scene,
     events::Journal,
     exactness::{self, Exactness},
     fleet::Fleet,
@@ -71,6 +71,8 @@ pub struct Orders {
     pub hold: bool,
     /// Where frames are written down in mode `exact`, if anywhere.
     pub journal: Option<PathBuf>,
+    /// Where every frame is captured into, if anywhere.
+    pub capture: Option<PathBuf>,
 }
 
 /// Builds the lab and waits for its guests. `ends` takes the reason for which it is to end again.
@@ -90,13 +92,19 @@ pub async fn boot(
     let (plane, events) = build_network(belongings, &scenario, &means, orders.journal.as_deref())?;
     let begun = plane.observe(Box::default()).await.map_err(Failure::runtime)?;
     let since = Instant::now() - status::virtual_time(&begun);
+    let epoch = about::epoch(&scenario, status::virtual_time(&begun));
+    let about = about::about(belongings, &scenario, &means, (plane.facts().stamps, epoch));
+    if let Some(path) = &orders.capture {
+        let scene = Scene { about: &about, scenario: &scenario, plane: &plane };
+        belongings.captures.save(scene, path).await?;
+    }
     announcer.step(format!("starting {} guests", scenario.guests.len()));
     let guests = start_guests(belongings, &scenario, &means).await?;
     let fleet = Fleet::new(guests.iter().map(Prepared::parts).collect());
     let synchronizer = govern::start(&mut belongings.tasks, &scenario, &fleet, &plane, events);
     let listener = serving::metrics_listener(belongings, &scenario, announcer).await?;
     let lab = Arc::new(Lab {
-        about: about(belongings, &scenario, &means, plane.facts().stamps),
+        about: api::status::Lab { metrics: belongings.record.metrics, ..about },
         seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
         journal: Arc::new(Journal::new(since)),
         first_pings: OnceLock::new(),
@@ -104,6 +112,7 @@ pub async fn boot(
         perturbed: means.perturbed.clone(),
         ears: guests.iter().flat_map(|guest| guest.ears.clone()).collect(),
         datapath: plane,
+        captures: belongings.captures.clone(),
         synchronizer,
         fleet,
         schedules: RwLock::new(scenario.schedules()),
@@ -312,25 +321,6 @@ fn prioritize(scenario: &Scenario, guest: &Prepared) {
     let nice = if lockstep { priority::IN_LOCKSTEP } else { priority::ORDINARY };
     if let Err(error) = priority::set(guest.seat.pid, nice) {
         tracing::warn!(guest = guest.seat.name(), %error, "no priority for this guest");
-    }
-}
-
-fn about(
-    belongings: &Belongings,
-    scenario: &Scenario,
-    means: &Means,
-    stamps: StampSource,
-) -> api::status::Lab {
-    api::status::Lab {
-        name: scenario.name.to_string(),
-        topology: belongings.record.topology.clone(),
-        mode: scenario.time.mode().word().into(),
-        seed: scenario.seed,
-        daemon_pid: belongings.record.daemon.pid,
-        version: env!("CARGO_PKG_VERSION").into(),
-        accelerator: means.acceleration.accel.to_string(),
-        stamp: describe::stamps(stamps).into(),
-        metrics: belongings.record.metrics,
     }
 }
 

@@ -17,7 +17,9 @@ use chronotap::{
 };
 use tokio::sync::mpsc;
 
-use super::{events::Journal, fleet::Fleet, heard::Ear, perturbed::Perturbed, seat::Seat};
+use super::{
+    capture::Captures, events::Journal, fleet::Fleet, heard::Ear, perturbed::Perturbed, seat::Seat,
+};
 use crate::{
     api::{
         self,
@@ -45,6 +47,7 @@ pub struct Lab {
     /// Whether what they write was read.
     pub(super) ears: Vec<Ear>,
     pub(super) datapath: Datapath,
+    pub(super) captures: Arc<Captures>,
     pub(super) synchronizer: Synchronizer,
     pub(super) fleet: Fleet,
     /// The topology, with its links as the file has them begin.

@@ -16,7 +16,7 @@
 //! * `runs`, `heard`, `perturbed`: what guests did by themselves, whether it was listened to, and
 //!   what the host did to them; `attention`: what that takes. `judge`: whether it is what the file
 //!   expects.
-//! * `routes`, `exec`, `console_socket`, [`bounded`]: the control API.
+//! * `routes`, `exec`, `console_socket`, `capture`, [`bounded`]: the control API.
 //! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
 
 mod agent;
@@ -25,6 +25,7 @@ mod belongings;
 mod boot;
 pub mod bounded;
 mod capped_log;
+mod capture;
 mod console;
 mod console_socket;
 pub mod describe;
@@ -109,6 +110,7 @@ async fn live(args: &Daemon, lab: Option<&str>, announcer: &Announcer) -> Result
         timeout: args.timeout.unwrap_or_else(|| ready::patience(&scenario)),
         hold: args.hold,
         journal: args.journal.clone(),
+        capture: args.capture.clone(),
     };
     let mut pulled = std::pin::pin!(leash::pulled());
     let booted = tokio::select! {
@@ -132,7 +134,9 @@ async fn live(args: &Daemon, lab: Option<&str>, announcer: &Announcer) -> Result
         Err(failure) => Some(failure),
     };
     announcer.step("taking the lab down");
+    let captures = belongings.captures.clone();
     let removed = belongings.give_up().await;
+    captures.finish().await.into_iter().for_each(|said| announcer.note(said));
     match failure {
         // What went wrong first is what the user needs; the rest is in the message of `down`.
         Some(failure) => Err(failure),

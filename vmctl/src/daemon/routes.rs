@@ -1,27 +1,32 @@
 //! The control API: HTTP on `control.sock`, which only the lab's owner can open.
 
-use std::{future::IntoFuture as _, sync::Arc};
+use std::{convert::Infallible, future::IntoFuture as _, sync::Arc};
 
 use axum::{
     Json, Router,
+    body::Body,
     extract::{
-        DefaultBodyLimit, FromRequest, Path, Request, State, WebSocketUpgrade,
+        DefaultBodyLimit, FromRequest, Path, Query, Request, State, WebSocketUpgrade,
+        rejection::QueryRejection,
         ws::{OnFailedUpgrade, rejection::WebSocketUpgradeRejection},
     },
-    http::StatusCode,
+    http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
-    routing::{get, patch, post},
+    routing::{delete, get, patch, post},
 };
+use futures_util::stream;
 use tokio::net::UnixListener;
 
 use super::{
     bounded::Bounded,
+    capture::Scene,
     console_socket, exec, exec_once,
     lab::Lab,
     status::{self, Pace},
 };
 use crate::api::{
     BODY_LIMIT,
+    capture::{CaptureQuery, ID_HEADER, MEDIA_TYPE},
     channel::MESSAGE_LIMIT,
     exec::{Ran, Request as ExecRequest},
     failure::Failure,
@@ -68,6 +73,8 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/clock", get(clock))
         .route("/v1/runs", get(async |State(lab): Shared| Json(lab.runs())))
         .route("/v1/shutdown", post(shutdown))
+        .route("/v1/capture", get(open_capture))
+        .route("/v1/captures/{number}", delete(end_capture))
         .route("/v1/guests/{node}/exec", get(open_exec).post(exec_to_its_end))
         .route("/v1/guests/{node}/console", get(open_console))
         .fallback(async || Refusal(Failure::not_found("no such request; see /v1/status")))
@@ -91,7 +98,7 @@ async fn link(State(lab): Shared, Path(name): Path<String>) -> Answer<Link> {
 async fn change_link(
     State(lab): Shared,
     Path(name): Path<String>,
-    Body(change): Body<LinkChange>,
+    JsonBody(change): JsonBody<LinkChange>,
 ) -> Answer<Link> {
     let changed = lab.change_links(&LinksChange { links: vec![name], change }).await?;
     let index = changed.first().copied().unwrap_or_default();
@@ -111,17 +118,39 @@ async fn one_link(lab: &Lab, index: usize) -> Answer<Link> {
     link.map(Json).ok_or_else(|| Failure::runtime("the link is not observed").into())
 }
 
-async fn advance(State(lab): Shared, Body(advance): Body<Advance>) -> Answer<Advanced> {
+async fn advance(State(lab): Shared, JsonBody(advance): JsonBody<Advance>) -> Answer<Advanced> {
     answer(lab.advance(advance.span()?).await)
 }
 
-async fn play(State(lab): Shared, Body(play): Body<Play>) -> Answer<Played> {
+async fn play(State(lab): Shared, JsonBody(play): JsonBody<Play>) -> Answer<Played> {
     answer(lab.play(play.until()).await)
 }
 
 async fn shutdown(State(lab): Shared) -> impl IntoResponse {
     lab.end("asked to by the control API");
     (StatusCode::ACCEPTED, Json(()))
+}
+
+async fn open_capture(
+    State(lab): Shared,
+    query: Result<Query<CaptureQuery>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(query) = query.map_err(|wrong| Failure::usage(wrong.body_text()))?;
+    let scenario = lab.scenario().clone();
+    let scene = Scene { about: &lab.about, scenario: &scenario, plane: &lab.datapath };
+    let (number, chunks) = lab.captures.open(scene, &query).await?;
+    let body = stream::unfold(chunks, async |mut chunks| {
+        let chunk = chunks.recv().await?;
+        Some((Ok::<_, Infallible>(chunk), chunks))
+    });
+    let headers = [(CONTENT_TYPE.as_str(), MEDIA_TYPE.to_owned()), (ID_HEADER, number.to_string())];
+    Ok((headers, Body::from_stream(body)).into_response())
+}
+
+async fn end_capture(State(lab): Shared, Path(number): Path<String>) -> Answer<()> {
+    let ended = number.parse().is_ok_and(|number| lab.captures.end(number));
+    let unknown = || Failure::not_found(format!("no capture {number} is under way"));
+    answer(ended.then_some(()).ok_or_else(unknown))
 }
 
 async fn open_exec(
@@ -136,7 +165,7 @@ async fn open_exec(
 async fn exec_to_its_end(
     State(lab): Shared,
     Path(node): Path<String>,
-    Body(request): Body<ExecRequest>,
+    JsonBody(request): JsonBody<ExecRequest>,
 ) -> Answer<Ran> {
     let session = lab.seat(&node)?.session().await?;
     answer(exec_once::run(&session, &request).await)
@@ -188,9 +217,9 @@ impl IntoResponse for Refusal {
 }
 
 /// A JSON body; one that is none is refused in our own words.
-struct Body<T>(T);
+struct JsonBody<T>(T);
 
-impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {

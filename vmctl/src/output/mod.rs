@@ -3,6 +3,7 @@
 //! Results go to standard output through [`print`]: a reader that has gone away ends the program
 //! quietly instead of panicking it.
 
+pub mod capture;
 pub mod check;
 pub mod doctor;
 pub mod exact;

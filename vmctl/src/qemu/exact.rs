@@ -26,9 +26,14 @@ pub struct ExactMachine {
 }
 
 impl ExactMachine {
+    /// UNIX time of power-on, which is virtual zero: a whole number of seconds.
+    pub fn epoch(lab_seed: u64) -> Duration {
+        Duration::from_secs(YEAR_BEGINS + mix(lab_seed) % YEAR)
+    }
+
     /// The machine of a lab's guest, which is an index into its guests.
     pub fn new(shift: IcountShift, lab_seed: u64, guest: usize) -> Self {
-        let start = Duration::from_secs(YEAR_BEGINS + mix(lab_seed) % YEAR);
+        let start = Self::epoch(lab_seed);
         let start = humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + start).to_string();
         // No guest's numbers are another's one step on: the seed goes through the mill first.
         let own = mix(mix(lab_seed) ^ guest as u64);

@@ -16,6 +16,7 @@
 //! lookahead  how far guests may run ahead of each other
 //! reach      expected round trips, /etc/hosts
 //! find       links by their label
+//! points     where frames can be watched
 //! change     changes of a running link
 //! describe   the plan, for people and programs
 //! ```
@@ -45,6 +46,7 @@ pub mod limits;
 mod lookahead;
 mod mac;
 mod name;
+mod points;
 mod reach;
 mod run;
 mod settle;
@@ -62,6 +64,7 @@ pub use find::{FoundLink, NoSuchLink};
 pub use lookahead::{Hop, LookaheadError, Route};
 pub(crate) use mac::mix;
 pub use name::{IfName, LabName, Misnamed, NodeName};
+pub use points::{NoSuchPoint, Points};
 pub use reach::PING_FRAME;
 pub use run::{Expect, Run};
 pub use time::{Lockstep, Parallel, TimeSettings};

@@ -20,11 +20,20 @@ pub enum Need {
     Jq,
     /// `curl`.
     Curl,
+    /// `tshark`.
+    Tshark,
 }
 
 /// Every part, the larger ones first.
-const ALL: [Need; 6] =
-    [Need::Qemu, Need::EbpfToolchain, Need::StaticLibc, Need::Iproute, Need::Jq, Need::Curl];
+const ALL: [Need; 7] = [
+    Need::Qemu,
+    Need::EbpfToolchain,
+    Need::StaticLibc,
+    Need::Tshark,
+    Need::Iproute,
+    Need::Jq,
+    Need::Curl,
+];
 
 /// The parts that are not here.
 pub fn missing() -> Vec<Need> {
@@ -41,6 +50,7 @@ impl Need {
             Self::Iproute => "iproute2 (ip)",
             Self::Jq => "jq",
             Self::Curl => "curl",
+            Self::Tshark => "tshark",
         }
     }
 
@@ -52,6 +62,7 @@ impl Need {
             Self::StaticLibc => "builds the tool inside the guests, a static binary",
             Self::Iproute => "makes the interfaces of the kernel tests (`cargo xtask test kernel`)",
             Self::Jq => "reads JSON in the validation scripts (`tests/validate/`)",
+            Self::Tshark => "reads captures in the tests (`cargo xtask test qemu`)",
             Self::Curl => "asks the control socket in the tests (`cargo xtask test qemu`)",
         }
     }
@@ -63,6 +74,7 @@ impl Need {
             Self::StaticLibc => has_static_libc(),
             Self::Iproute => host::program("ip").is_some(),
             Self::Jq => host::program("jq").is_some(),
+            Self::Tshark => host::program("tshark").is_some(),
             Self::Curl => host::program("curl").is_some(),
         }
     }
@@ -94,6 +106,11 @@ impl Need {
                 &[("Debian, Ubuntu", "iproute2"), ("Fedora", "iproute"), ("Arch", "iproute2")]
             }
             Self::Jq => &[("Debian, Ubuntu, Fedora, Arch", "jq")],
+            Self::Tshark => &[
+                ("Debian, Ubuntu", "tshark"),
+                ("Fedora", "wireshark-cli"),
+                ("Arch", "wireshark-cli"),
+            ],
             Self::Curl => &[("Debian, Ubuntu, Fedora, Arch", "curl")],
         }
     }

@@ -90,6 +90,7 @@ fn packages(need: Need) -> Option<Vec<String>> {
         Need::Iproute => &["iproute2"],
         Need::Jq => &["jq"],
         Need::Curl => &["curl"],
+        Need::Tshark => &["tshark"],
         Need::EbpfToolchain => return COMPILERS.into_iter().find_map(compiler_packages),
     };
     Some(names.iter().map(|name| (*name).to_owned()).collect())

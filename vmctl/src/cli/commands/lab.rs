@@ -25,6 +25,7 @@ Examples:
   vmctl up                                        boots ./topology.toml; Ctrl-C takes it down again
   vmctl up -d examples/pair.toml                  returns when the guests answer; `vmctl down` ends it
   vmctl up -d --lab second examples/pair.toml     the same file once more, beside the first
+  vmctl up -d --capture all.pcapng examples/pair.toml    written until the lab goes down
 
 The lab lives in a daemon of its own. Without -d it goes down with this command, however that
 ends. If anything fails on the way up, everything is undone.")]
@@ -41,6 +42,10 @@ pub struct Up {
     #[arg(long, value_name = "DURATION", env = "VMCTL_TIMEOUT")]
     #[arg(value_parser = humantime::parse_duration)]
     pub timeout: Option<Duration>,
+
+    /// Capture every frame into this file, from the first one on, in the pcapng format
+    #[arg(long, value_name = "FILE")]
+    pub capture: Option<PathBuf>,
 }
 
 /// Take a lab down and leave nothing behind
@@ -78,4 +83,8 @@ pub struct Daemon {
     /// Write every frame that is delivered in mode `exact` into this file
     #[arg(long)]
     pub journal: Option<PathBuf>,
+
+    /// Capture every frame into this file, from virtual zero on
+    #[arg(long)]
+    pub capture: Option<PathBuf>,
 }

@@ -1,11 +1,13 @@
 //! One struct per command, its help beside it; the files go by what commands are about.
 
+mod capture;
 mod guest;
 mod lab;
 mod network;
 mod shell;
 mod time;
 
+pub use capture::*;
 pub use guest::*;
 pub use lab::*;
 pub use network::*;
@@ -75,6 +77,7 @@ the guest was started and stopped. The offset is from the end of the last window
     /// Show or change links
     #[command(subcommand)]
     Link(LinkCommand),
+    Capture(Capture),
     Daemon(Daemon),
 
     /// Print the JSON Schema of what `-o json` prints and the control API speaks

@@ -34,6 +34,7 @@ Examples:
   vmctl run examples/exact.toml -o json | jq .exact.digest
   vmctl run --repeat 3 examples/exact.toml        three runs must be the same, else exit code 7
   vmctl run --seeds 1..20 examples/race.toml      which seeds break an expectation?
+  vmctl run --capture x.pcapng examples/exact.toml       every frame, with its virtual nanosecond
   vmctl run --for 10s                             in a lab that is up, let so much time pass
 
 The lab comes up, runs until `[time] until` or without it until its scheduled commands have ended,
@@ -63,6 +64,10 @@ pub struct Run {
     /// With --seeds, how many labs run at once [default: as many as there are cores for]
     #[arg(long, value_name = "NUMBER", requires = "seeds")]
     pub jobs: Option<NonZeroUsize>,
+
+    /// Capture every frame into this file, from the first one on, in the pcapng format
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["span", "repeat", "seeds"])]
+    pub capture: Option<PathBuf>,
 
     /// How long guests may take to answer, where they are waited for: not in mode exact
     #[arg(long, value_name = "DURATION", env = "VMCTL_TIMEOUT")]

@@ -51,6 +51,7 @@ async fn run_file(
         timeout: args.timeout,
         seed: args.seed,
         journal: None,
+        capture: args.capture.as_deref(),
     };
     privilege::check()?;
     let interrupt = Interrupt::listen()?;

@@ -39,6 +39,8 @@ pub struct Take<'a> {
     pub seed: Option<u64>,
     /// Where frames are written down.
     pub journal: Option<&'a Path>,
+    /// Where every frame is captured into.
+    pub capture: Option<&'a Path>,
 }
 
 /// When a run of the scenario ends, as [`Take::until`] has it.
@@ -90,7 +92,7 @@ impl Take<'_> {
             None => Ok(None),
         });
         steps.show(&Progress::Step("taking the lab down".into()));
-        match (held.end().await, played) {
+        match (held.end(|progress| steps.show(progress)).await, played) {
             // What the daemon says last is why there is no answer any more.
             (Some(failure), Err(_) | Ok(Some(_))) => Err(failure),
             (_, played) => played,
@@ -98,8 +100,8 @@ impl Take<'_> {
     }
 
     fn orders(&self) -> Orders<'_> {
-        let Self { file, name, timeout, seed, journal, .. } = *self;
-        Orders { file, name, timeout, hold: true, seed, journal }
+        let Self { file, name, timeout, seed, journal, capture, .. } = *self;
+        Orders { file, name, timeout, hold: true, seed, journal, capture }
     }
 
     async fn play(&self, held: &mut Held, steps: &mut Steps) -> Result<Played, Failure> {
