@@ -61,7 +61,7 @@ fn json_error(output: &Output) -> serde_json::Value {
 #[test]
 fn every_command_teaches_by_example() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 18] = [
         &[],
         &["check"],
         &["up"],
@@ -70,6 +70,9 @@ fn every_command_teaches_by_example() {
         &["status"],
         &["exec"],
         &["console"],
+        &["cp"],
+        &["logs"],
+        &["tmux"],
         &["pause"],
         &["resume"],
         &["step"],
@@ -90,11 +93,18 @@ fn every_command_teaches_by_example() {
 #[test]
 fn mistakes_on_the_command_line_end_with_2() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let mistakes: [&[&str]; 15] = [
+    let mistakes: [&[&str]; 22] = [
         &[],
         &["frobnicate"],
         &["exec", "alice"],
         &["exec", "alice", "true"],
+        &["exec", "--", "true"],
+        &["exec", "--all", "alice", "--", "true"],
+        &["exec", "-t", "alice", "--", "sh"],
+        &["console", "alice", "--index", "2"],
+        &["cp", "here", "also-here"],
+        &["cp", "alice:etc", "here"],
+        &["run", "lab.toml", "--pause-before", "x", "--repeat", "2"],
         &["link", "set", "a:eth0-b:eth0"],
         &["link", "set", "a:eth0-b:eth0", "10ms"],
         &["up", "--timeout", "soon"],

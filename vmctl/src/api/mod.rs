@@ -15,9 +15,10 @@
 //! | `GET /v1/clock` | | [`Clock`](time::Clock) |
 //! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
 //! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
+//! | `GET /v1/log`, `GET /v1/guests/NODE/log` | query: [`LogQuery`](logs::LogQuery) | the log, as it was written |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
 //! | `GET /v1/guests/NODE/exec` | WebSocket | [`channel`] |
-//! | `GET /v1/guests/NODE/console` | WebSocket | [`channel`] |
+//! | `GET /v1/guests/NODE/console?index=N` | WebSocket | [`channel`] |
 //!
 //! A request that fails is answered with a [`Failure`](failure::Failure).
 
@@ -25,6 +26,7 @@ pub mod channel;
 pub mod exact;
 pub mod failure;
 pub mod link;
+pub mod logs;
 pub mod play;
 pub mod progress;
 pub mod runs;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Request, Response, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, task::AbortHandle};
 
 use crate::api::failure::{Failure, chain};
 
@@ -56,6 +56,52 @@ pub async fn patient_request(
     let answer = read(response).await;
     driver.abort();
     answer
+}
+
+/// The body of an answer, as it comes.
+#[derive(Debug)]
+pub struct Octets {
+    body: Incoming,
+    /// Moves it.
+    driver: AbortHandle,
+}
+
+impl Octets {
+    /// The next octets; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|error| lost(&error))?;
+            if let Ok(octets) = frame.into_data() {
+                return Ok(Some(octets));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Drop for Octets {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Asks for `path`, and returns the body of a successful answer before it is complete.
+pub async fn stream(stream: UnixStream, path: &str) -> Result<Octets, Failure> {
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
+    // Ends with the body; errors reach whoever reads it.
+    let driver = tokio::spawn(connection).abort_handle();
+    let request = Request::get(path)
+        .header("host", "localhost")
+        .body(Full::new(Bytes::new()))
+        .map_err(Failure::runtime)?;
+    let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+    if response.status().is_success() {
+        return Ok(Octets { body: response.into_body(), driver });
+    }
+    let refused = read(response).await;
+    driver.abort();
+    refused.and(Err(Failure::runtime("the daemon's answer is odd")))
 }
 
 async fn read(response: Response<Incoming>) -> Result<Bytes, Failure> {

@@ -7,11 +7,13 @@ use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 
+pub use http::Octets;
 pub use socket::{Channels, FromGuest, ToGuest};
 
 use crate::api::{
     failure::{Failure, chain},
     link::LinkChange,
+    logs::LogQuery,
     play::{Play, Played},
     runs::Runs,
     status::{Barrier, Lab, Link, Status},
@@ -105,14 +107,25 @@ impl Client {
         self.call("POST", "/v1/shutdown", Vec::new()).await
     }
 
+    /// What was written to a guest's log, or without one to the daemon's, and with `follow` what is
+    /// written from now on.
+    pub async fn log(&self, node: Option<&str>, query: &LogQuery) -> Result<Octets, Failure> {
+        let query = query.to_string();
+        let path = match node {
+            Some(node) => format!("/v1/guests/{}/log?{query}", escape(node)),
+            None => format!("/v1/log?{query}"),
+        };
+        http::stream(self.connect().await?, &path).await
+    }
+
     /// Opens the WebSocket of a guest's commands.
     pub async fn exec(&self, node: &str) -> Result<Channels, Failure> {
         self.open(&format!("/v1/guests/{}/exec", escape(node))).await
     }
 
-    /// Opens the WebSocket of a guest's console.
-    pub async fn console(&self, node: &str) -> Result<Channels, Failure> {
-        self.open(&format!("/v1/guests/{}/console", escape(node))).await
+    /// Opens the WebSocket of one of a guest's consoles.
+    pub async fn console(&self, node: &str, index: usize) -> Result<Channels, Failure> {
+        self.open(&format!("/v1/guests/{}/console?index={index}", escape(node))).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {

@@ -15,7 +15,8 @@
 //! * `guest`, `agent`, `console`, `fleet`: one guest's attendants, and all guests at once.
 //! * `runs`, `heard`, `perturbed`: what guests did by themselves, whether it was listened to, and
 //!   what the host did to them. `judge`: whether it is what the file expects.
-//! * `routes`, `exec`, `console_socket`, [`bounded`]: the control API.
+//! * `routes`, `exec`, `console_socket`, `logs`, [`bounded`]: the control API. `console_port`: consoles for
+//!   everybody else.
 //! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
 
 mod agent;
@@ -24,6 +25,7 @@ mod boot;
 pub mod bounded;
 mod capped_log;
 mod console;
+pub mod console_port;
 mod console_socket;
 pub mod describe;
 mod events;
@@ -37,6 +39,7 @@ mod heard;
 mod judge;
 mod lab;
 mod leash;
+mod logs;
 mod overload;
 mod pairs;
 mod perturbed;

@@ -4,8 +4,9 @@ use std::{future::IntoFuture as _, sync::Arc};
 
 use axum::{
     Json, Router,
+    body::Body,
     extract::{
-        DefaultBodyLimit, FromRequest, Path, Request, State, WebSocketUpgrade,
+        DefaultBodyLimit, FromRequest, Path, Query, Request, State, WebSocketUpgrade,
         ws::{OnFailedUpgrade, rejection::WebSocketUpgradeRejection},
     },
     http::StatusCode,
@@ -18,13 +19,15 @@ use super::{
     bounded::Bounded,
     console_socket, exec,
     lab::Lab,
+    logs,
     status::{self, Pace},
 };
 use crate::api::{
     BODY_LIMIT,
-    channel::MESSAGE_LIMIT,
+    channel::{ConsoleQuery, MESSAGE_LIMIT},
     failure::Failure,
     link::LinkChange,
+    logs::LogQuery,
     play::{Play, Played},
     status::Link,
     time::{Advance, Advanced},
@@ -66,6 +69,8 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/clock", get(clock))
         .route("/v1/runs", get(async |State(lab): Shared| Json(lab.runs())))
         .route("/v1/shutdown", post(shutdown))
+        .route("/v1/log", get(daemon_log))
+        .route("/v1/guests/{node}/log", get(guest_log))
         .route("/v1/guests/{node}/exec", get(open_exec))
         .route("/v1/guests/{node}/console", get(open_console))
         .fallback(async || Refusal(Failure::not_found("no such request; see /v1/status")))
@@ -89,7 +94,7 @@ async fn link(State(lab): Shared, Path(name): Path<String>) -> Answer<Link> {
 async fn change_link(
     State(lab): Shared,
     Path(name): Path<String>,
-    Body(change): Body<LinkChange>,
+    Parsed(change): Parsed<LinkChange>,
 ) -> Answer<Link> {
     let index = lab.change_link(&name, &change).await?;
     one_link(&lab, index).await
@@ -101,17 +106,33 @@ async fn one_link(lab: &Lab, index: usize) -> Answer<Link> {
     link.map(Json).ok_or_else(|| Failure::runtime("the link is not observed").into())
 }
 
-async fn advance(State(lab): Shared, Body(advance): Body<Advance>) -> Answer<Advanced> {
+async fn advance(State(lab): Shared, Parsed(advance): Parsed<Advance>) -> Answer<Advanced> {
     answer(lab.advance(advance.span()?).await)
 }
 
-async fn play(State(lab): Shared, Body(play): Body<Play>) -> Answer<Played> {
+async fn play(State(lab): Shared, Parsed(play): Parsed<Play>) -> Answer<Played> {
     answer(lab.play(play.until()).await)
 }
 
 async fn shutdown(State(lab): Shared) -> impl IntoResponse {
     lab.end("asked to by the control API");
     (StatusCode::ACCEPTED, Json(()))
+}
+
+async fn daemon_log(
+    State(lab): Shared,
+    Query(query): Query<LogQuery>,
+) -> Result<Response, Refusal> {
+    Ok(Body::from_stream(logs::of_daemon(&lab, query)?).into_response())
+}
+
+async fn guest_log(
+    State(lab): Shared,
+    Path(node): Path<String>,
+    Query(query): Query<LogQuery>,
+) -> Result<Response, Refusal> {
+    let seat = lab.seat(&node)?.clone();
+    Ok(Body::from_stream(logs::of_guest(&lab, seat, query)?).into_response())
 }
 
 async fn open_exec(
@@ -126,12 +147,13 @@ async fn open_exec(
 async fn open_console(
     State(lab): Shared,
     Path(node): Path<String>,
+    Query(console): Query<ConsoleQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
     let seat = lab.seat(&node)?.clone();
-    let attached = seat.console.attach().ok_or_else(|| {
+    let attached = seat.console(console.index)?.attach().ok_or_else(|| {
         Failure::runtime(format!("guest `{node}` has ended"))
-            .remedy("its console.log is in the lab's state directory")
+            .remedy(format!("`vmctl logs {node}` shows what it wrote until then"))
     })?;
     Ok(socket(upgrade)?.on_upgrade(|socket| console_socket::serve(socket, attached, seat)))
 }
@@ -169,9 +191,9 @@ impl IntoResponse for Refusal {
 }
 
 /// A JSON body; one that is none is refused in our own words.
-struct Body<T>(T);
+struct Parsed<T>(T);
 
-impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequest<S> for Parsed<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {

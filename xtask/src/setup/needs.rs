@@ -20,11 +20,23 @@ pub enum Need {
     Jq,
     /// `curl`.
     Curl,
+    /// `tmux`.
+    Tmux,
+    /// `socat`.
+    Socat,
 }
 
 /// Every part, the larger ones first.
-const ALL: [Need; 6] =
-    [Need::Qemu, Need::EbpfToolchain, Need::StaticLibc, Need::Iproute, Need::Jq, Need::Curl];
+const ALL: [Need; 8] = [
+    Need::Qemu,
+    Need::EbpfToolchain,
+    Need::StaticLibc,
+    Need::Iproute,
+    Need::Jq,
+    Need::Curl,
+    Need::Tmux,
+    Need::Socat,
+];
 
 /// The parts that are not here.
 pub fn missing() -> Vec<Need> {
@@ -41,6 +53,8 @@ impl Need {
             Self::Iproute => "iproute2 (ip)",
             Self::Jq => "jq",
             Self::Curl => "curl",
+            Self::Tmux => "tmux",
+            Self::Socat => "socat",
         }
     }
 
@@ -53,6 +67,8 @@ impl Need {
             Self::Iproute => "makes the interfaces of the kernel tests (`cargo xtask test kernel`)",
             Self::Jq => "reads JSON in the validation scripts (`tests/validate/`)",
             Self::Curl => "asks the control socket in the tests (`cargo xtask test qemu`)",
+            Self::Tmux => "`vmctl tmux`, and the terminal of the tests (`cargo xtask test qemu`)",
+            Self::Socat => "talks to consoles in the tests (`cargo xtask test qemu`)",
         }
     }
 
@@ -64,6 +80,8 @@ impl Need {
             Self::Iproute => host::program("ip").is_some(),
             Self::Jq => host::program("jq").is_some(),
             Self::Curl => host::program("curl").is_some(),
+            Self::Tmux => host::program("tmux").is_some(),
+            Self::Socat => host::program("socat").is_some(),
         }
     }
 
@@ -95,6 +113,8 @@ impl Need {
             }
             Self::Jq => &[("Debian, Ubuntu, Fedora, Arch", "jq")],
             Self::Curl => &[("Debian, Ubuntu, Fedora, Arch", "curl")],
+            Self::Tmux => &[("Debian, Ubuntu, Fedora, Arch", "tmux")],
+            Self::Socat => &[("Debian, Ubuntu, Fedora, Arch", "socat")],
         }
     }
 }

@@ -90,6 +90,8 @@ fn packages(need: Need) -> Option<Vec<String>> {
         Need::Iproute => &["iproute2"],
         Need::Jq => &["jq"],
         Need::Curl => &["curl"],
+        Need::Tmux => &["tmux"],
+        Need::Socat => &["socat"],
         Need::EbpfToolchain => return COMPILERS.into_iter().find_map(compiler_packages),
     };
     Some(names.iter().map(|name| (*name).to_owned()).collect())
