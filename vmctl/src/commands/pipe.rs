@@ -22,18 +22,18 @@ pub const QUEUE: usize = 8;
 /// Bytes of a command's errors that are kept for the message.
 const ERRORS: usize = 4096;
 
-/// Runs a command in `node`: `input` goes in until it ends, output goes to `output`.
+/// Runs a command in `node`: `input` goes in until it ends, output goes to `output`. Returns whether it
+/// has run to its end: it is killed when nobody takes its output any more.
 ///
 /// # Errors
-/// The guest is not there or goes away; the command fails, with its own words; nobody takes its
-/// output any more.
+/// The guest is not there or goes away; the command fails, with its own words.
 pub async fn run(
     client: &Client,
     node: &str,
     request: &Request,
     input: mpsc::Receiver<Bytes>,
     output: mpsc::Sender<Bytes>,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let mut channels = client.exec(node).await?;
     channels.to_guest.open(serde_json::to_string(request).map_err(Failure::runtime)?).await?;
     let window = Semaphore::new(STDIN_WINDOW);
@@ -71,13 +71,14 @@ async fn take(
     window: &Semaphore,
     node: &str,
     request: &Request,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let mut errors = Vec::new();
     while let Some((channel, payload)) = from_guest.next().await? {
         match channel {
             Channel::Stdout => {
-                let taken = output.send(payload).await;
-                taken.map_err(|_| Failure::runtime("the copy was given up"))?;
+                if output.send(payload).await.is_err() {
+                    return Ok(false);
+                }
             }
             Channel::Stderr => {
                 let room = ERRORS.saturating_sub(errors.len()).min(payload.len());
@@ -85,7 +86,8 @@ async fn take(
             }
             Channel::Result => {
                 let program = request.argv.first().map_or("", String::as_str);
-                return judge(node, program, &ExecResult::outcome(&payload)?, &errors);
+                return judge(node, program, &ExecResult::outcome(&payload)?, &errors)
+                    .map(|()| true);
             }
             Channel::Stdin => window.add_permits(1),
             Channel::Signal | Channel::Resize => {}

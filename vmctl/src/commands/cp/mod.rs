@@ -104,7 +104,7 @@ async fn upload(client: &Client, from: &Path, to: &Remote) -> Result<Vec<PathBuf
     match packing.await.map_err(Failure::runtime)? {
         // A pipe that breaks says less than the tar that has failed behind it.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unreadable(error)),
-        _ => ran.map(|()| Vec::new()),
+        _ => ran.map(|_| Vec::new()),
     }
 }
 
@@ -128,13 +128,9 @@ async fn download(client: &Client, from: &Remote, to: &Path) -> Result<Vec<PathB
     let unpacking = spawn_blocking(move || archive::unpack(QueueReader::new(octets), &name, &into));
     let ran = pipe::run(client, &from.node, &request, input, output).await;
     let unpacked = unpacking.await.map_err(Failure::runtime)?;
-    let (unpacked, passed_over) = match (ran, unpacked) {
-        (Ok(()), Ok(unpacked)) => unpacked,
-        // What the guest's tar has to say comes first, unless we have hung up on it.
-        (Err(failure), Err(_)) if !failure.log.is_empty() => return Err(failure),
-        (_, Err(error)) => return Err(failed(error)),
-        (Err(failure), Ok(_)) => return Err(failure),
-    };
+    // What the guest has to say comes first.
+    ran?;
+    let (unpacked, passed_over) = unpacked.map_err(failed)?;
     check_free(&place)?;
     fs::rename(unpacked, &place).map_err(failed)?;
     Ok(passed_over)
