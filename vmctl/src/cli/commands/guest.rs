@@ -119,14 +119,14 @@ pub struct Cp {
     pub destination: String,
 }
 
-/// Show what a guest wrote to its console, or what its QEMU or the lab's daemon had to say
+/// Show what a guest wrote to its console, what its QEMU had to say, or what the lab has
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   vmctl logs alice
   vmctl logs -f alice                             and what comes from now on; Ctrl-C leaves
   vmctl logs -n 20 --qemu alice
-  vmctl logs                                      the daemon's own log
+  vmctl logs                                      of the lab's daemon
 
 What was kept is shown: of a console the last 4 to 8 MiB. Works also when the lab's daemon was killed.
 With -o json each line is an object.")]
