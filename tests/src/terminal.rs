@@ -32,18 +32,16 @@ impl Terminal {
         let vmctl = PathBuf::from(lab::command().get_program());
         let vmctl = vmctl.canonicalize().expect("the binary is there");
         std::os::unix::fs::symlink(vmctl, terminal.dir.path().join("vmctl")).expect("a link");
-        let rest = std::env::var("PATH").unwrap_or_default();
-        let path = format!("PATH={}:{rest}", terminal.dir.path().display());
         let lab = format!("VMCTL_LAB={lab}");
         let mut args = vec!["new-session", "-d", "-x", "100", "-y", "30"];
         let parts =
             std::env::var("CHRONOTAP_PARTS").map(|parts| format!("CHRONOTAP_PARTS={parts}"));
-        let settings = [path, lab, "PS1=$ ".to_owned(), "NO_COLOR=1".to_owned()];
+        let settings = [lab, "NO_COLOR=1".to_owned()];
         let settings: Vec<String> = settings.into_iter().chain(parts).collect();
         settings.iter().for_each(|setting| args.extend(["-e", setting.as_str()]));
         args.extend(["sh"]);
         terminal.must(&args);
-        terminal.wait_for("$ ");
+        terminal.wait_until("a prompt", |screen| !screen.trim().is_empty());
         terminal
     }
 
@@ -134,6 +132,9 @@ impl Terminal {
         let mut command = Command::new("tmux");
         // Nothing of the user's own, nor of a tmux that we are in.
         command.args(["-f", "/dev/null", "-S"]).arg(self.socket()).args(args).env_remove("TMUX");
+        // What runs in a window finds programs where whoever opens the window does.
+        let rest = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}:{rest}", self.dir.path().display()));
         command.current_dir(Path::new("/")).output().expect("tmux runs; `cargo xtask setup`")
     }
 }
