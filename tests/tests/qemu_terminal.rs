@@ -88,13 +88,19 @@ fn terminals(terminal: &Terminal) {
     terminal.wait_for("30 100");
     terminal.wait_for("/dev/pts/");
     // What our tmux calls itself; the guest has no such thing.
-    terminal.wait_for("screen");
+    terminal.wait_until("a kind of terminal", |screen| {
+        screen.lines().any(|line| line.starts_with("tmux") || line.starts_with("screen"))
+    });
     terminal.resize(72, 20);
     terminal.enter("sleep 1; stty size");
     terminal.wait_for("20 72");
     terminal.enter("sleep 600");
     terminal.press("C-c");
     terminal.enter("exit 7");
+    // What is typed before is for the guest's shell, which is gone.
+    terminal.wait_until("our own prompt", |screen| {
+        screen.lines().any(|line| ["#", "$"].contains(&line.trim_end()))
+    });
     terminal.enter("echo code $?; stty -a | grep -o ' -*icanon'");
     terminal.wait_for("code 7");
     terminal.wait_until("a cooked terminal", |screen| screen.lines().any(|line| line == " icanon"));
