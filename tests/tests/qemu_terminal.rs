@@ -94,7 +94,9 @@ fn terminals(terminal: &Terminal) {
     terminal.resize(72, 20);
     terminal.enter("sleep 1; stty size");
     terminal.wait_for("20 72");
-    terminal.enter("sleep 600");
+    // A key that comes before the command does is the shell's, and no interrupt.
+    terminal.enter("echo go-$((1 + 1)); sleep 600");
+    terminal.wait_for("go-2");
     terminal.press("C-c");
     terminal.enter("exit 7");
     // What is typed before is for the guest's shell, which is gone.
