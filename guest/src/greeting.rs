@@ -28,7 +28,7 @@ pub(crate) const LENGTH: usize = 32;
 pub(crate) const MAGIC: &[u8; 15] = b"\xffchronotap-exec";
 
 /// Protocol version; host and guest tool are built together, so only equal ones talk.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 
 /// Who greets, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,7 +37,7 @@ pub mod schedule;
 mod shared;
 mod wire;
 
-pub use request::{Outcome, Request, StartFailure};
+pub use request::{Outcome, Request, Size, StartFailure};
 
 /// Name of the virtio-serial port (`virtserialport,name=…`).
 pub const PORT_NAME: &str = "org.chronotap.exec.0";

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 
 /// Serves one host after the other; returns only when the port fails.
 fn run_agent() -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(serve_port());
     // A thread may still be blocked in a read of the port.
     runtime.shutdown_background();

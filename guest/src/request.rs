@@ -18,6 +18,21 @@ pub struct Request {
     /// Working directory; `/` if absent.
     #[serde(default)]
     pub cwd: Option<String>,
+    /// A terminal of this size instead of pipes: the command's input, output and errors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<Size>,
+    /// Milliseconds of the guest's time after which the command is ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+/// The size of a terminal, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// Lines.
+    pub rows: u16,
+    /// Characters in a line.
+    pub columns: u16,
 }
 
 impl Request {
@@ -36,6 +51,8 @@ pub enum Outcome {
     Exited(u8),
     /// The program was killed by this signal.
     Signaled(u8),
+    /// It took longer than it was allowed to, and was ended.
+    TimedOut,
     /// No program ran.
     NotStarted {
         /// What went wrong, for programs.
@@ -61,11 +78,13 @@ pub enum StartFailure {
 }
 
 impl Outcome {
-    /// The exit status that a shell would report: 128 + signal, 126 and 127 as usual.
+    /// The exit status that a shell would report: 128 + signal, 126 and 127 as usual; 124 as
+    /// timeout(1).
     pub fn shell_status(&self) -> u8 {
         match self {
             Self::Exited(code) => *code,
             Self::Signaled(signal) => 128u8.saturating_add(*signal),
+            Self::TimedOut => 124,
             Self::NotStarted { failure: StartFailure::NotFound, .. } => 127,
             Self::NotStarted { .. } => 126,
         }
@@ -94,6 +113,7 @@ mod tests {
     fn shell_statuses() {
         assert_eq!(Outcome::Exited(3).shell_status(), 3);
         assert_eq!(Outcome::Signaled(9).shell_status(), 137);
+        assert_eq!(Outcome::TimedOut.shell_status(), 124);
         assert_eq!(Outcome::not_started(StartFailure::NotFound, "x").shell_status(), 127);
         assert_eq!(Outcome::not_started(StartFailure::BadRequest, "x").shell_status(), 126);
     }

@@ -12,6 +12,8 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use crate::Size;
+
 /// Length of the header.
 pub(crate) const HEADER: usize = 12;
 
@@ -39,12 +41,14 @@ pub(crate) enum Kind {
     Credit = 6,
     /// Host → guest: nobody is interested any more, kill it.
     Drop = 7,
+    /// Host → guest: the command's terminal has another size: rows (2 bytes), columns (2).
+    Resize = 8,
 }
 
 impl Kind {
     fn from_number(number: u8) -> Option<Self> {
         use Kind::*;
-        [Stdin, Stdout, Stderr, Result, Signal, Request, Credit, Drop]
+        [Stdin, Stdout, Stderr, Result, Signal, Request, Credit, Drop, Resize]
             .get(usize::from(number))
             .copied()
     }
@@ -80,6 +84,20 @@ impl Frame {
         }
         let channel = Kind::from_number(payload.get_u8())?;
         Some((channel, payload.get_u32_le() as usize))
+    }
+
+    pub(crate) fn resize(exec: u32, size: Size) -> Self {
+        let mut payload = BytesMut::with_capacity(4);
+        payload.put_u16_le(size.rows);
+        payload.put_u16_le(size.columns);
+        Self::new(exec, Kind::Resize, payload)
+    }
+
+    /// The size in a [`Kind::Resize`] frame.
+    pub(crate) fn size_of(&self) -> Option<Size> {
+        let mut payload = self.payload.as_ref();
+        let whole = payload.len() == 4;
+        whole.then(|| Size { rows: payload.get_u16_le(), columns: payload.get_u16_le() })
     }
 
     /// Appends the frame as it goes over the line.
@@ -154,6 +172,13 @@ mod tests {
     }
 
     #[test]
+    fn sizes_read_back_and_have_one_length() {
+        let size = Size { rows: 24, columns: 300 };
+        assert_eq!(Frame::resize(1, size).size_of(), Some(size));
+        assert_eq!(Frame::new(1, Kind::Resize, vec![1, 2, 3]).size_of(), None);
+    }
+
+    #[test]
     fn what_is_not_a_frame() {
         let header = |tag: u32, kind: u8, pad: u8, length: u16| {
             let mut line = BytesMut::new();
@@ -164,7 +189,7 @@ mod tests {
             decode(9, &mut line)
         };
         assert_eq!(header(0, 0, 0, 0), Err(Malformed::Tag(0)));
-        assert_eq!(header(9, 8, 0, 0), Err(Malformed::Header));
+        assert_eq!(header(9, 9, 0, 0), Err(Malformed::Header));
         assert_eq!(header(9, 1, 1, 0), Err(Malformed::Header));
         assert_eq!(header(9, 1, 0, MAX_PAYLOAD as u16 + 1), Err(Malformed::Header));
     }

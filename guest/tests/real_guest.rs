@@ -65,6 +65,8 @@ impl Guest {
         command.args(["-device", "virtio-serial-pci,max_ports=2,ioeventfd=off"]);
         command.arg("-device").arg(format!("virtserialport,chardev=exec,name={PORT_NAME}"));
         command.arg("-serial").arg(format!("file:{}", folder.join("console.log").display()));
+        // A shell waits there, as in labs.
+        command.args(["-serial", "null"]);
         let settings = [("hostname", name), ("network", lines.as_str()), ("hosts", hosts)];
         for (key, text) in settings {
             let file = folder.join(key);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chronotap_guest::agent::{self, Outgoing};
 use chronotap_guest::host::{Closed, ConnectError, Event, ExecError, Session};
-use chronotap_guest::{MAX_EXECS, MAX_REQUEST, Outcome, Request, StartFailure};
+use chronotap_guest::{MAX_EXECS, MAX_REQUEST, Outcome, Request, Size, StartFailure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 const LIMIT: usize = 64 * 1024 * 1024;
@@ -314,4 +314,56 @@ async fn another_version_is_refused() {
         guest.read_u8().await.ok();
     });
     assert!(matches!(Session::connect(host).await, Err(ConnectError::Version { guest: 200 })));
+}
+
+#[tokio::test]
+async fn a_terminal_has_a_size_that_changes() {
+    let session = session().await;
+    let terminal = Some(Size { rows: 24, columns: 80 });
+    let request = Request { terminal, ..shell("stty size; read line; stty size; exit 3") };
+    let exec = session.exec(&request).expect("started");
+    let mut seen = String::new();
+    let outcome = loop {
+        match exec.next().await.expect("the session lives") {
+            Event::Ended(outcome) => break outcome,
+            Event::Stderr(octets) => panic!("a terminal has one output: {octets:?}"),
+            Event::Stdout(octets) => seen.push_str(&String::from_utf8_lossy(&octets)),
+        }
+        if seen == "24 80\r\n" {
+            exec.resize(Size { rows: 50, columns: 132 });
+            exec.write(b"\r").await.expect("it reads");
+        }
+    };
+    // What is typed is echoed.
+    assert_eq!((seen.as_str(), outcome), ("24 80\r\n\r\n50 132\r\n", Outcome::Exited(3)));
+}
+
+#[tokio::test]
+async fn a_terminal_knows_the_end_of_input_and_the_interrupt_key() {
+    let session = session().await;
+    let terminal = Some(Size { rows: 24, columns: 80 });
+    let on_terminal = |script| Request { terminal, ..shell(script) };
+    let output = session.run(&on_terminal("cat; echo over"), b"hi\n", LIMIT).await.expect("ends");
+    assert_eq!(output.stdout, b"hi\r\nhi\r\nover\r\n");
+    let interrupted = on_terminal("trap 'echo caught; exit 9' INT; echo go; sleep 60");
+    let exec = session.exec(&interrupted).expect("started");
+    assert_eq!(exec.next().await, Ok(Event::Stdout("go\r\n".into())));
+    exec.write(b"\x03").await.expect("it reads");
+    let outcome = loop {
+        if let Event::Ended(outcome) = exec.next().await.expect("the session lives") {
+            break outcome;
+        }
+    };
+    assert_eq!(outcome, Outcome::Exited(9));
+}
+
+#[tokio::test]
+async fn a_command_that_takes_too_long_is_ended_with_all_it_started() {
+    let session = session().await;
+    let request = Request { timeout_ms: Some(100), ..shell("echo one; sleep 600 & sleep 600") };
+    let output = session.run(&request, b"", LIMIT).await.expect("ends");
+    assert_eq!((&output.stdout[..], output.outcome), (&b"one\n"[..], Outcome::TimedOut));
+    let request = Request { timeout_ms: Some(600_000), ..shell("exit 4") };
+    let output = session.run(&request, b"", LIMIT).await.expect("ends");
+    assert_eq!(output.outcome, Outcome::Exited(4));
 }

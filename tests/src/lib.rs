@@ -10,6 +10,7 @@
 //! * [`ping`]: what `ping` printed, as numbers.
 //! * [`programs`]: the programs in the kernel, loaded but attached to nothing.
 //! * [`site`]: a lab's directory, namespace and taps without a daemon.
+//! * [`terminal`]: a terminal of tmux, typed into and read as a person would.
 //! * [`time`]: how a lab's time goes, and letting it pass.
 //! * [`topology`]: texts of topology files for small labs in either mode.
 //! * [`tshark`]: captures as tshark reads them.
@@ -27,6 +28,7 @@ pub mod plane;
 pub mod programs;
 pub mod repeat;
 pub mod site;
+pub mod terminal;
 pub mod time;
 pub mod topology;
 pub mod tshark;

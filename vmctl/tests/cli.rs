@@ -61,7 +61,7 @@ fn json_error(output: &Output) -> serde_json::Value {
 #[test]
 fn every_command_teaches_by_example() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["capture"],
         &["check"],
@@ -71,6 +71,9 @@ fn every_command_teaches_by_example() {
         &["status"],
         &["exec"],
         &["console"],
+        &["cp"],
+        &["logs"],
+        &["tmux"],
         &["pause"],
         &["resume"],
         &["step"],
@@ -91,7 +94,7 @@ fn every_command_teaches_by_example() {
 #[test]
 fn mistakes_on_the_command_line_end_with_2() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let mistakes: [&[&str]; 18] = [
+    let mistakes: [&[&str]; 25] = [
         &["capture", "--all", "alice"],
         &["capture", "--count", "0"],
         &["capture", "--snaplen", "0"],
@@ -99,6 +102,13 @@ fn mistakes_on_the_command_line_end_with_2() {
         &["frobnicate"],
         &["exec", "alice"],
         &["exec", "alice", "true"],
+        &["exec", "--", "true"],
+        &["exec", "--all", "alice", "--", "true"],
+        &["exec", "-t", "alice", "--", "sh"],
+        &["console", "alice", "--index", "2"],
+        &["cp", "here", "also-here"],
+        &["cp", "alice:etc", "here"],
+        &["run", "lab.toml", "--pause-before", "x", "--repeat", "2"],
         &["link", "set", "a:eth0-b:eth0"],
         &["link", "set", "a:eth0-b:eth0", "10ms"],
         &["up", "--timeout", "soon"],

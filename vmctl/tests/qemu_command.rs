@@ -30,7 +30,7 @@ fn descriptors(kvm: Option<i32>) -> Descriptors {
     let initrd = Some(9);
     Descriptors {
         qmp: 3,
-        console: 4,
+        consoles: [4, 20],
         exec: 5,
         taps: vec![6, 7],
         kernel: 8,

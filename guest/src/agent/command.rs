@@ -7,6 +7,7 @@
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,10 +16,11 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 
 use super::ends::{Ends, Output};
+use super::terminal::{self, Terminal};
 use crate::{Outcome, Request, StartFailure};
 
 /// Bytes moved at a time.
-const CHUNK: usize = 16 * 1024;
+pub(super) const CHUNK: usize = 16 * 1024;
 
 /// The most that a pipe holds (fs.pipe-max-size): output after the leader's end is read up to this,
 /// so that a chatty child in the background cannot keep the command from ending.
@@ -31,21 +33,29 @@ const ENVIRONMENT: [(&str, &str); 3] = [
     ("TERM", "dumb"),
 ];
 
+/// How long a command that was told to end may take before it is killed.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// Runs the request to its end.
 pub(super) async fn run(request: &Request, ends: &impl Ends) -> Outcome {
+    let limit = request.timeout_ms.map(Duration::from_millis);
     match start(request) {
-        Ok(running) => running.attend(ends).await,
+        Ok(running) => running.attend(limit, ends).await,
         Err(outcome) => outcome,
     }
 }
 
-/// A command with its pipes.
+/// A command with what it is connected by.
 struct Running {
     child: Child,
     group: Group,
-    stdin: Option<ChildStdin>,
-    stdout: pipe::Receiver,
-    stderr: pipe::Receiver,
+    line: Line,
+}
+
+/// What a command is connected by.
+enum Line {
+    Pipes { stdin: Option<ChildStdin>, stdout: pipe::Receiver, stderr: pipe::Receiver },
+    Terminal(Terminal),
 }
 
 fn start(request: &Request) -> Result<Running, Outcome> {
@@ -56,19 +66,20 @@ fn start(request: &Request) -> Result<Running, Outcome> {
     if !std::path::Path::new(directory).is_dir() {
         return Err(bad(&format!("{directory}: no such directory")));
     }
-    let spawned = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .env_clear()
         .envs(ENVIRONMENT)
         .envs(&request.env)
         .current_dir(directory)
-        .process_group(0)
-        .kill_on_drop(true)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    spawned.and_then(Running::new).map_err(|error| not_started(program, &error))
+        .kill_on_drop(true);
+    let running = match request.terminal {
+        None => Running::on_pipes(command),
+        Some(size) => Terminal::spawn(command, size)
+            .map(|(child, terminal)| Running::new(child, Line::Terminal(terminal))),
+    };
+    running.map_err(|error| not_started(program, &error))
 }
 
 fn not_started(program: &str, error: &io::Error) -> Outcome {
@@ -82,47 +93,90 @@ fn not_started(program: &str, error: &io::Error) -> Outcome {
 }
 
 impl Running {
-    fn new(mut child: Child) -> io::Result<Self> {
+    fn new(child: Child, line: Line) -> Self {
         let group = Group(child.id().and_then(|id| Pid::from_raw(id as i32)));
-        let missing = || io::Error::other("a pipe is missing");
-        let stdout = child.stdout.take().ok_or_else(missing)?.into_owned_fd()?;
-        let stderr = child.stderr.take().ok_or_else(missing)?.into_owned_fd()?;
-        Ok(Self {
-            stdin: child.stdin.take(),
-            stdout: pipe::Receiver::from_owned_fd(stdout)?,
-            stderr: pipe::Receiver::from_owned_fd(stderr)?,
-            child,
-            group,
-        })
+        Self { child, group, line }
     }
 
-    async fn attend(self, ends: &impl Ends) -> Outcome {
-        let Self { mut child, mut group, stdin, stdout, stderr } = self;
+    fn on_pipes(mut command: Command) -> io::Result<Self> {
+        command.process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let missing = || io::Error::other("a pipe is missing");
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().ok_or_else(missing)?.into_owned_fd()?;
+        let stderr = child.stderr.take().ok_or_else(missing)?.into_owned_fd()?;
+        let stdout = pipe::Receiver::from_owned_fd(stdout)?;
+        let stderr = pipe::Receiver::from_owned_fd(stderr)?;
+        Ok(Self::new(child, Line::Pipes { stdin, stdout, stderr }))
+    }
+
+    async fn attend(self, limit: Option<Duration>, ends: &impl Ends) -> Outcome {
+        let Self { child, group, line } = self;
         let (ended, has_ended) = watch::channel(false);
-        let leader = async {
-            let status = tokio::select! {
-                status = child.wait() => status,
-                never = feed(ends, stdin) => match never {},
-                never = pass_signals(ends, &group) => match never {},
-            };
-            group.release();
-            ended.send_replace(true);
-            status
+        let leader = Leader { child, group, limit, ended };
+        match line {
+            Line::Pipes { stdin, stdout, stderr } => {
+                let (outcome, (), ()) = tokio::join!(
+                    leader.attend(ends, feed(ends, stdin)),
+                    copy(ends, Output::Stdout, stdout, has_ended.clone()),
+                    copy(ends, Output::Stderr, stderr, has_ended),
+                );
+                outcome
+            }
+            Line::Terminal(terminal) => {
+                let (reader, writer) = terminal.split();
+                let copied = terminal::copy(ends, reader, has_ended);
+                tokio::join!(leader.attend(ends, terminal::feed(ends, writer)), copied).0
+            }
+        }
+    }
+}
+
+/// The command itself, without its children.
+struct Leader {
+    child: Child,
+    group: Group,
+    limit: Option<Duration>,
+    /// Tells that it has ended.
+    ended: watch::Sender<bool>,
+}
+
+impl Leader {
+    /// Waits for its end, while it is fed.
+    async fn attend(self, ends: &impl Ends, fed: impl Future<Output = Never>) -> Outcome {
+        let Self { mut child, mut group, limit, ended } = self;
+        let mut expired = false;
+        let status = tokio::select! {
+            status = child.wait() => status,
+            never = fed => match never {},
+            never = pass_signals(ends, &group) => match never {},
+            never = expire(limit, &group, &mut expired) => match never {},
         };
-        let (status, (), ()) = tokio::join!(
-            leader,
-            copy(ends, Output::Stdout, stdout, has_ended.clone()),
-            copy(ends, Output::Stderr, stderr, has_ended),
-        );
+        group.release();
+        ended.send_replace(true);
         match status {
+            Ok(_) if expired => Outcome::TimedOut,
             Ok(status) => status.into(),
             Err(error) => Outcome::not_started(StartFailure::Resources, error.to_string()),
         }
     }
 }
 
+/// Ends the command when its time is over, first politely.
+async fn expire(limit: Option<Duration>, group: &Group, expired: &mut bool) -> Never {
+    if let Some(limit) = limit {
+        tokio::time::sleep(limit).await;
+        *expired = true;
+        group.send(Signal::TERM);
+        tokio::time::sleep(GRACE).await;
+        group.send(Signal::KILL);
+    }
+    std::future::pending().await
+}
+
 /// What does not end by itself.
-enum Never {}
+pub(super) enum Never {}
 
 /// Host → command's input, until there is no more.
 async fn feed(ends: &impl Ends, stdin: Option<ChildStdin>) -> Never {
@@ -189,7 +243,13 @@ struct Group(Option<Pid>);
 impl Group {
     fn signal(&self, number: u32) {
         let signal = i32::try_from(number).ok().and_then(Signal::from_named_raw);
-        if let (Some(group), Some(signal)) = (self.0, signal) {
+        if let Some(signal) = signal {
+            self.send(signal);
+        }
+    }
+
+    fn send(&self, signal: Signal) {
+        if let Some(group) = self.0 {
             // It may have ended a moment ago, which is what most signals are for.
             kill_process_group(group, signal).ok();
         }
@@ -202,9 +262,6 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // It may have ended a moment ago.
-            kill_process_group(group, Signal::KILL).ok();
-        }
+        self.send(Signal::KILL);
     }
 }

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::Size;
+
 /// Which of the two outputs.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Output {
@@ -25,4 +27,7 @@ pub(super) trait Ends {
 
     /// The next signal to pass on.
     async fn signal(&self) -> u32;
+
+    /// The next size of the command's terminal.
+    async fn resize(&self) -> Size;
 }

@@ -7,9 +7,9 @@ use tokio::sync::Notify;
 
 use super::ends::{Ends, Output};
 use super::table::{Entry, Table};
-use crate::Outcome;
 use crate::flow::Outlet;
 use crate::shared::Shared;
+use crate::{Outcome, Size};
 
 /// A handle to one entry of the table. When the entry is gone the task is being aborted; until
 /// that happens, waiting simply does not end.
@@ -81,6 +81,10 @@ impl Ends for Lane {
             (lowest < u64::BITS).then_some(lowest + 1)
         })
         .await
+    }
+
+    async fn resize(&self) -> Size {
+        self.wait(|entry| entry.size.take()).await
     }
 }
 

@@ -9,6 +9,7 @@ mod lane;
 pub mod planned;
 pub mod port;
 mod table;
+mod terminal;
 
 use std::io;
 use std::sync::Arc;

@@ -16,10 +16,10 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use super::command;
 use super::ends::{Ends, Output};
-use crate::Request;
 use crate::outgoing::Outgoing;
 use crate::piece::Piece;
 use crate::schedule::{Kept, MAX_RUNS, MAX_SCHEDULE, Ran, Schedule, Scheduled};
+use crate::{Request, Size};
 
 /// The schedule as the guest's kernel shows it (Documentation/ABI/testing/sysfs-firmware-qemu_fw_cfg).
 pub const FILE: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/org.chronotap/run/raw";
@@ -140,6 +140,10 @@ impl Ends for Keep {
     }
 
     async fn signal(&self) -> u32 {
+        std::future::pending().await
+    }
+
+    async fn resize(&self) -> Size {
         std::future::pending().await
     }
 }

@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use crate::flow::{Inlet, Outlet, Violation};
 use crate::shared::{Source, turns};
 use crate::wire::{Frame, Kind};
-use crate::{MAX_EXECS, MAX_REQUEST, Outcome, Request};
+use crate::{MAX_EXECS, MAX_REQUEST, Outcome, Request, Size};
 
 /// One command.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub stderr: Outlet,
     /// Signals to pass on, bit n - 1 for signal n.
     pub signals: u64,
+    /// The latest size of its terminal, unless it was taken.
+    pub size: Option<Size>,
     outcome: Option<Outcome>,
     /// Rung at every change that the command's task may wait for.
     pub changed: Arc<Notify>,
@@ -36,6 +38,7 @@ impl Entry {
             stdout: Outlet::new(),
             stderr: Outlet::new(),
             signals: 0,
+            size: None,
             outcome: None,
             changed: Arc::default(),
             task: None,
@@ -123,6 +126,9 @@ impl Table {
             Kind::Stdin if frame.payload.is_empty() => entry.stdin.end(),
             Kind::Stdin => entry.stdin.accept(&frame.payload)?,
             Kind::Signal => entry.signals |= signal_bit(&frame.payload)?,
+            Kind::Resize => {
+                entry.size = Some(frame.size_of().ok_or(Violation("no size of a terminal"))?);
+            }
             Kind::Credit => match frame.credit_of() {
                 Some((Kind::Stdout, bytes)) => entry.stdout.add_credit(bytes)?,
                 Some((Kind::Stderr, bytes)) => entry.stderr.add_credit(bytes)?,

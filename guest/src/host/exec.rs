@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::table::Entry;
 use super::{Closed, ExecError, Session};
-use crate::Outcome;
+use crate::{Outcome, Size};
 
 /// Bytes handed out at a time.
 const CHUNK: usize = 64 * 1024;
@@ -66,6 +66,11 @@ impl Exec {
     /// not sent twice; other numbers are ignored.
     pub fn signal(&self, number: u8) {
         self.change(|entry| entry.signal(number));
+    }
+
+    /// Gives the command's terminal, if it has one, another size.
+    pub fn resize(&self, size: Size) {
+        self.change(|entry| entry.size = Some(size));
     }
 
     /// Waits for output or the end. After [`Event::Ended`] it repeats that.

@@ -10,7 +10,7 @@ use super::{Closed, ExecError};
 use crate::flow::{Inlet, Outlet, Violation};
 use crate::shared::{Source, turns};
 use crate::wire::{Frame, Kind, MAX_PAYLOAD};
-use crate::{MAX_EXECS, Outcome};
+use crate::{MAX_EXECS, Outcome, Size};
 
 /// One command.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub stderr: Inlet,
     /// Signals to send, bit n - 1 for signal n.
     signals: u64,
+    /// The latest size of its terminal, if that is still to be sent.
+    pub size: Option<Size>,
     pub outcome: Option<Outcome>,
     /// Rung at every change that somebody may wait for.
     pub changed: Arc<Notify>,
@@ -36,6 +38,7 @@ impl Entry {
             stdout: Inlet::new(),
             stderr: Inlet::new(),
             signals: 0,
+            size: None,
             outcome: None,
             changed: Arc::default(),
         }
@@ -58,6 +61,9 @@ impl Entry {
         }
         if self.outcome.is_some() {
             return None;
+        }
+        if let Some(size) = self.size.take() {
+            return Some(Frame::resize(exec, size));
         }
         let inlets = [(Kind::Stdout, &mut self.stdout), (Kind::Stderr, &mut self.stderr)];
         for (kind, inlet) in inlets {
@@ -82,7 +88,7 @@ impl Entry {
                 Some((Kind::Stdin, bytes)) => self.stdin.add_credit(bytes)?,
                 _ => return Err(Violation("credit for a channel it does not receive")),
             },
-            Kind::Stdin | Kind::Signal | Kind::Request | Kind::Drop => {
+            Kind::Stdin | Kind::Signal | Kind::Request | Kind::Drop | Kind::Resize => {
                 return Err(Violation("a frame that only the host may send"));
             }
         }
@@ -227,6 +233,7 @@ mod tests {
             Frame::new(2, Kind::Stdout, Bytes::new()),
             Frame::new(1, Kind::Stdin, Bytes::new()),
             Frame::new(1, Kind::Request, Bytes::new()),
+            Frame::resize(1, Size { rows: 1, columns: 1 }),
             Frame::new(1, Kind::Result, &b"{\"exited\":1000}"[..]),
             Frame::new(1, Kind::Credit, &b"xyz"[..]),
             Frame::credit(1, Kind::Stdin, u32::MAX),

@@ -11,7 +11,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use chronotap_guest::{Outcome, Request};
+pub use chronotap_guest::{Outcome, Request, Size};
 
 use super::failure::Failure;
 
@@ -36,12 +36,14 @@ pub enum Channel {
     Result = 3,
     /// The number of a signal for the command, in decimal.
     Signal = 4,
+    /// To the command's terminal: its [`Size`] from now on, as JSON.
+    Resize = 5,
 }
 
 impl Channel {
     /// The channel with this number.
     pub fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Stdin, Self::Stdout, Self::Stderr, Self::Result, Self::Signal]
+        [Self::Stdin, Self::Stdout, Self::Stderr, Self::Result, Self::Signal, Self::Resize]
             .into_iter()
             .find(|channel| *channel as u8 == byte)
     }
@@ -60,6 +62,14 @@ impl Channel {
         let payload = message.split_off(1);
         Some((channel, payload))
     }
+}
+
+/// Query of the path of a console socket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConsoleQuery {
+    /// Which of the guest's serial ports: 0 is its kernel's console, 1 is the other one.
+    pub index: usize,
 }
 
 /// How a command ended, as far as the daemon can tell.

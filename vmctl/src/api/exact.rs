@@ -19,11 +19,11 @@ pub struct Exact {
     pub doubt: Option<String>,
     /// What came from outside first, if anything did: with it, no other run is the same.
     pub perturbed: Option<String>,
-    /// A hash over all that each guest has written to its console, 32 hexadecimal digits.
+    /// A hash over all that each guest has written to its consoles, 32 hexadecimal digits.
     pub consoles: Vec<ConsoleDigest>,
 }
 
-/// What a guest has written to its console, in short.
+/// What a guest has written to its consoles, in short.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ConsoleDigest {
     /// The guest.

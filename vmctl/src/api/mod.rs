@@ -17,10 +17,11 @@
 //! | `DELETE /v1/captures/ID` | | nothing; that capture ends |
 //! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
 //! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
+//! | `GET /v1/log`, `GET /v1/guests/NODE/log` | query: [`LogQuery`](logs::LogQuery) | the log, as it was written |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
 //! | `POST /v1/guests/NODE/exec` | [`Request`](exec::Request) | [`Ran`](exec::Ran), when the command has ended |
 //! | `GET /v1/guests/NODE/exec` | WebSocket | [`channel`] |
-//! | `GET /v1/guests/NODE/console` | WebSocket | [`channel`] |
+//! | `GET /v1/guests/NODE/console?index=N` | WebSocket | [`channel`] |
 //!
 //! `docs/api.md` tells the same to users. A request that fails is answered with a [`Failure`](failure::Failure).
 
@@ -30,6 +31,7 @@ pub mod exact;
 pub mod exec;
 pub mod failure;
 pub mod link;
+pub mod logs;
 pub mod play;
 pub mod progress;
 pub mod runs;

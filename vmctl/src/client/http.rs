@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{Request, Response, body::Incoming, client::conn::http1};
+use hyper::{HeaderMap, Request, Response, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::{net::UnixStream, task::JoinHandle};
+use tokio::{net::UnixStream, task::AbortHandle};
 
 use crate::api::failure::{Failure, chain};
 
@@ -61,27 +61,31 @@ pub async fn patient_request(
 /// An answer that comes bit by bit, for as long as the daemon has something to tell.
 #[derive(Debug)]
 pub struct Stream {
+    headers: HeaderMap,
     body: Incoming,
-    driver: JoinHandle<Result<(), hyper::Error>>,
+    /// Moves it.
+    driver: AbortHandle,
 }
 
 impl Stream {
+    /// What a header of the answer says; nothing if there is no such header.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
     /// The next octets; `None` at the end. Cancel safe.
     ///
     /// # Errors
     /// The daemon was gone before the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        loop {
-            match self.body.frame().await {
-                None => return Ok(None),
-                Some(Err(error)) => return Err(lost(&error)),
-                // Trailers are nobody's: there are none.
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(octets) => return Ok(Some(octets)),
-                    Err(_trailers) => {}
-                },
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|error| lost(&error))?;
+            // Trailers are nobody's: there are none.
+            if let Ok(octets) = frame.into_data() {
+                return Ok(Some(octets));
             }
         }
+        Ok(None)
     }
 }
 
@@ -91,28 +95,24 @@ impl Drop for Stream {
     }
 }
 
-/// Sends a GET request and returns the value of a header of its answer, and the answer's body as it
-/// comes.
-pub async fn stream(
-    stream: UnixStream,
-    path: &str,
-    header: &str,
-) -> Result<(String, Stream), Failure> {
+/// Asks for `path`, and returns a successful answer before it is complete.
+pub async fn stream(stream: UnixStream, path: &str) -> Result<Stream, Failure> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
-    let driver = tokio::spawn(connection);
-    let request = Request::builder().uri(path).header("host", "localhost");
-    let request = request.body(Full::new(Bytes::new())).map_err(Failure::runtime)?;
+    // Ends with the body; errors reach whoever reads it.
+    let driver = tokio::spawn(connection).abort_handle();
+    let request = Request::get(path)
+        .header("host", "localhost")
+        .body(Full::new(Bytes::new()))
+        .map_err(Failure::runtime)?;
     let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
-    if !response.status().is_success() {
-        return Err(match read(response).await {
-            Err(failure) => failure,
-            Ok(_) => Failure::runtime("the daemon has changed its mind"),
-        });
+    if response.status().is_success() {
+        let (parts, body) = response.into_parts();
+        return Ok(Stream { headers: parts.headers, body, driver });
     }
-    let value = response.headers().get(header).and_then(|value| value.to_str().ok());
-    let value = value.unwrap_or_default().to_owned();
-    Ok((value, Stream { body: response.into_body(), driver }))
+    let refused = read(response).await;
+    driver.abort();
+    refused.and(Err(Failure::runtime("the daemon's answer is odd")))
 }
 
 async fn read(response: Response<Incoming>) -> Result<Bytes, Failure> {

@@ -14,6 +14,7 @@ use crate::api::{
     capture::{CaptureQuery, ID_HEADER},
     failure::{Failure, chain},
     link::LinksChange,
+    logs::LogQuery,
     play::{Play, Played},
     runs::Runs,
     status::{Barrier, Lab, Link, Status},
@@ -112,7 +113,8 @@ impl Client {
         add("at", at.clone());
         add("count", count.map(|count| count.to_string()));
         add("snaplen", snaplen.map(|snaplen| snaplen.to_string()));
-        http::stream(self.connect().await?, &path, ID_HEADER).await
+        let stream = http::stream(self.connect().await?, &path).await?;
+        Ok((stream.header(ID_HEADER).to_owned(), stream))
     }
 
     /// Ends a capture: what it has seen still comes, and then no more.
@@ -125,14 +127,25 @@ impl Client {
         self.call("POST", "/v1/shutdown", Vec::new()).await
     }
 
+    /// What was written to a guest's log, or without one to the daemon's, and with `follow` what is
+    /// written from now on.
+    pub async fn log(&self, node: Option<&str>, query: &LogQuery) -> Result<Stream, Failure> {
+        let query = query.to_string();
+        let path = match node {
+            Some(node) => format!("/v1/guests/{}/log?{query}", escape(node)),
+            None => format!("/v1/log?{query}"),
+        };
+        http::stream(self.connect().await?, &path).await
+    }
+
     /// Opens the WebSocket of a guest's commands.
     pub async fn exec(&self, node: &str) -> Result<Channels, Failure> {
         self.open(&format!("/v1/guests/{}/exec", escape(node))).await
     }
 
-    /// Opens the WebSocket of a guest's console.
-    pub async fn console(&self, node: &str) -> Result<Channels, Failure> {
-        self.open(&format!("/v1/guests/{}/console", escape(node))).await
+    /// Opens the WebSocket of one of a guest's consoles.
+    pub async fn console(&self, node: &str, index: usize) -> Result<Channels, Failure> {
+        self.open(&format!("/v1/guests/{}/console?index={index}", escape(node))).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {

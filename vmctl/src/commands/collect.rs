@@ -60,7 +60,7 @@ async fn collect(mut channels: Channels, node: &str) -> Result<Collected, Failur
             Channel::Result => {
                 return Ok(Collected { outcome: ExecResult::outcome(&payload)?, stdout, stderr });
             }
-            Channel::Stdin | Channel::Signal => continue,
+            Channel::Stdin | Channel::Signal | Channel::Resize => continue,
         };
         if output.len() + payload.len() > OUTPUT_LIMIT {
             return Err(Failure::runtime(format!("guest `{node}` does not stop writing")));

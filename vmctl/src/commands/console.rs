@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::{target, terminal::RawMode};
 use crate::{
     api::{channel::Channel, failure::Failure},
+    cli::Console,
     client::{FromGuest, ToGuest},
     daemon::signals::Ending,
     output,
@@ -17,10 +18,13 @@ use crate::{
 const ESCAPE: u8 = 0x1d;
 
 /// Attaches until Ctrl-], the end of input, a signal, or the guest's end.
-pub async fn run(node: &str, lab: Option<&str>) -> Result<(), Failure> {
+pub async fn run(args: &Console, lab: Option<&str>) -> Result<(), Failure> {
+    let Console { node, index } = args;
     let mut ending = Ending::listen()?;
-    let channels = target::find(lab)?.console(node).await?;
-    output::note(&format!("console of {node}; Ctrl-] leaves, Enter wakes a login prompt"));
+    let channels = target::find(lab)?.console(node, *index).await?;
+    output::note(&format!(
+        "console {index} of {node}; Ctrl-] leaves, Enter wakes a shell's prompt"
+    ));
     let raw = RawMode::enter()
         .map_err(|error| Failure::runtime(format!("the terminal has no raw mode: {error}")))?;
     let result = tokio::select! {

@@ -7,13 +7,16 @@ mod clock;
 mod collect;
 pub mod completions;
 mod console;
+mod cp;
 pub mod doctor;
 mod down;
 mod exec;
 mod held;
 mod link;
+mod logs;
 mod man;
 mod path;
+mod pipe;
 mod privilege;
 mod ps;
 mod run;
@@ -21,6 +24,7 @@ mod schema;
 mod target;
 mod terminal;
 mod time;
+mod tmux;
 pub mod topology;
 mod up;
 
@@ -52,9 +56,12 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Status => done(wait(async {
             output::print(format, &target::find(lab)?.status().await?, status::render)
         })),
-        Command::Exec(args) => wait(exec::run(&args, lab)),
+        Command::Exec(args) => wait(exec::run(&args, lab, format)),
+        Command::Cp(args) => done(wait(cp::run(&args, lab, format))),
+        Command::Logs(args) => done(wait(logs::run(&args, lab, format))),
+        Command::Tmux => done(wait(tmux::run(lab))),
         Command::Doctor(args) => done(wait(doctor::run(&args, lab, format))),
-        Command::Console(args) => done(wait(console::run(&args.node, lab))),
+        Command::Console(args) => done(wait(console::run(&args, lab))),
         Command::Pause => done(wait(time::pause(lab, format))),
         Command::Resume => done(wait(time::resume(lab, format))),
         Command::Step(args) => wait(advance::step(args.duration, lab, format)),

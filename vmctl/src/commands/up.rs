@@ -2,7 +2,7 @@
 
 use super::{
     held::{Held, Orders},
-    path, privilege, target, topology,
+    path, privilege, target, tmux, topology,
 };
 use crate::{
     api::{failure::Failure, progress::Progress},
@@ -21,6 +21,10 @@ pub async fn run(args: &Up, lab: Option<&str>, format: Format) -> Result<u8, Fai
     topology::check_rereadable(&args.file)?;
     let name = topology::load(&args.file, lab)?.name;
     privilege::check()?;
+    if args.tmux {
+        tmux::check()?;
+    }
+    let detach = args.detach || args.tmux;
     let mut ending = Ending::listen()?;
     let labs = Labs::of_this_user()?;
     let client = Client::new(name.as_str(), labs.control_socket(&name));
@@ -28,10 +32,13 @@ pub async fn run(args: &Up, lab: Option<&str>, format: Format) -> Result<u8, Fai
     let orders =
         Orders { file, name: &name, timeout, hold: false, seed: None, journal: None, capture };
     let mut watch = Watch { held: Held::start(&orders)?, steps: Steps::new() };
-    let code = watch.follow(args.detach, &client, format, &mut ending).await;
+    let code = watch.follow(detach, &client, format, &mut ending).await;
     watch.steps.clear();
-    if !args.detach || code.is_err() {
+    if !detach || code.is_err() {
         watch.held.reap().await;
+    }
+    if args.tmux && matches!(code, Ok(0)) {
+        tmux::show(&client).await?;
     }
     code
 }

@@ -108,6 +108,7 @@ pub async fn boot(
         seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
         journal: Arc::new(Journal::new(since)),
         first_pings: OnceLock::new(),
+        dir: belongings.dir.path().to_owned(),
         names: Arc::new(names(&scenario)),
         perturbed: means.perturbed.clone(),
         ears: guests.iter().flat_map(|guest| guest.ears.clone()).collect(),

@@ -1,7 +1,7 @@
 //! One guest's serial console: into a log that cannot grow without limit, and to everyone attached.
 //!
 //! ```text
-//! guest ──▶ pump ──▶ console.log (rotated)
+//! guest ──▶ pump ──▶ consoleN.log (rotated)
 //!             └────▶ recent + broadcast ──▶ attached clients, each at its own pace
 //! guest ◀── pump ◀── one queue ◀────────── what clients type
 //! ```
@@ -129,6 +129,11 @@ impl Console {
             drop(live.send(Bytes::copy_from_slice(chunk)));
         }
     }
+}
+
+/// What a client is shown in place of output that it was too slow for.
+pub fn skipped(chunks: u64) -> Bytes {
+    format!("\r\n[vmctl: {chunks} pieces of output skipped]\r\n").into()
 }
 
 async fn pump_input(mut typed: mpsc::Receiver<Bytes>, mut guest: impl AsyncWrite + Unpin) {

@@ -10,7 +10,10 @@ use futures_util::{
 };
 use tokio::sync::{broadcast, broadcast::error::RecvError, mpsc};
 
-use super::{console::Attached, seat::Seat};
+use super::{
+    console::{Attached, skipped},
+    seat::Seat,
+};
 use crate::api::channel::Channel;
 
 type ToClient = SplitSink<WebSocket, Message>;
@@ -37,9 +40,7 @@ async fn show(to_client: &mut ToClient, recent: Bytes, mut live: broadcast::Rece
         }
         output = match live.recv().await {
             Ok(output) => output,
-            Err(RecvError::Lagged(chunks)) => {
-                format!("\r\n[vmctl: {chunks} pieces of output skipped]\r\n").into()
-            }
+            Err(RecvError::Lagged(chunks)) => skipped(chunks),
             Err(RecvError::Closed) => return,
         };
     }

@@ -77,6 +77,11 @@ async fn receive(mut from_client: FromClient, input: mpsc::Sender<Bytes>, exec: 
                     exec.signal(number);
                 }
             }
+            Some((Channel::Resize, size)) => {
+                if let Ok(size) = serde_json::from_slice(&size) {
+                    exec.resize(size);
+                }
+            }
             _ => {}
         }
     }

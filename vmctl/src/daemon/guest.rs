@@ -12,6 +12,7 @@ use super::{
     agent,
     capped_log::CappedLog,
     console::Console,
+    console_port::{self, ConsolePorts},
     events::Journal,
     heard::{self, Ear, Heard},
     seat::{Seat, Terms},
@@ -24,7 +25,7 @@ use crate::{
     scenario::{Guest, OnExit},
 };
 
-/// What is kept of a guest's console, in bytes.
+/// What is kept of each of a guest's consoles, in bytes.
 const CONSOLE_KEPT: u64 = 8 << 20;
 
 /// How long QEMU may take to obey. A stop takes milliseconds; on a machine that is short of memory
@@ -40,13 +41,14 @@ pub struct Prepared {
     pub qmp: qmp::Client,
     process: Process,
     agent: Heard<UnixStream>,
+    ports: ConsolePorts,
     /// Whether what it writes was read.
-    pub ears: [Ear; 2],
+    pub ears: Vec<Ear>,
     log: std::path::PathBuf,
 }
 
 impl Prepared {
-    /// Takes over a QEMU that has just been started; its console goes to `directory`.
+    /// Takes over a QEMU that has just been started; its consoles go to `directory`.
     ///
     /// # Errors
     /// When QEMU ends or does not answer; with its last words.
@@ -60,17 +62,18 @@ impl Prepared {
             Ok(qmp) => qmp,
             Err(why) => return Err(stillborn(guest.name.as_str(), &why, &running)),
         };
-        let Running { process, console, exec, log, .. } = running;
-        let console_log = CappedLog::open(directory.join("console.log"), CONSOLE_KEPT);
-        let console_log = console_log.map_err(|error| {
-            Failure::runtime(format!("cannot log the console of `{}`: {error}", guest.name))
+        let Running { process, consoles: [first, second], exec, log, .. } = running;
+        let name = guest.name.as_str();
+        let [first, second, agent] = [first, second, exec].map(|stream| heard(name, stream));
+        let (first, second, agent) = (first?, second?, agent?);
+        let ears = vec![first.ear(), second.ear(), agent.ear()];
+        let consoles = [console(name, first, directory, 0)?, console(name, second, directory, 1)?];
+        let ports = ConsolePorts::open(directory).map_err(|error| {
+            Failure::runtime(format!("no sockets for the consoles of `{name}`: {error}"))
         })?;
-        let (console, agent) = heard(guest.name.as_str(), console, exec)?;
-        let ears = [console.ear(), agent.ear()];
-        let console = Console::start(console, console_log);
-        let hold = hold(guest.name.as_str(), &process)?;
-        let seat = Arc::new(Seat::new(guest, hold, console, terms));
-        Ok(Self { seat, qmp, process, agent, ears, log })
+        let hold = hold(name, &process)?;
+        let seat = Arc::new(Seat::new(guest, hold, consoles, terms));
+        Ok(Self { seat, qmp, process, agent, ports, ears, log })
     }
 
     /// Its seat and its QMP connection, to be shared.
@@ -81,12 +84,13 @@ impl Prepared {
     /// Attends to the guest until its QEMU ends; then says through `ended` whether the lab is to
     /// end with it. Dropping the future kills QEMU.
     pub async fn live(self, journal: Arc<Journal>, ended: mpsc::Sender<String>) {
-        let Self { seat, qmp, mut process, agent, ears, log } = self;
+        let Self { seat, qmp, mut process, agent, ports, ears, log } = self;
         let mut attended = pin!(agent::attend(Arc::clone(&seat), agent, Arc::clone(&journal)));
         let status = tokio::select! {
             status = process.ended() => status,
             () = &mut attended => return,
             () = follow(&seat, qmp.events(), &journal) => return,
+            () = ports.serve(&seat) => return,
         };
         // What it has written last still counts.
         tokio::select! {
@@ -108,11 +112,22 @@ impl Prepared {
     }
 }
 
-type Streams = (Heard<UnixStream>, Heard<UnixStream>);
+/// Takes over the serial port with this index.
+fn console(
+    name: &str,
+    stream: Heard<UnixStream>,
+    directory: &Path,
+    index: usize,
+) -> Result<Console, Failure> {
+    let log = CappedLog::open(directory.join(console_port::log(index)), CONSOLE_KEPT);
+    let log = log.map_err(|error| {
+        Failure::runtime(format!("cannot log console {index} of `{name}`: {error}"))
+    })?;
+    Ok(Console::start(stream, log))
+}
 
-fn heard(name: &str, console: UnixStream, agent: UnixStream) -> Result<Streams, Failure> {
-    let heard = Heard::new(console).and_then(|console| Ok((console, Heard::new(agent)?)));
-    heard.map_err(|error| {
+fn heard(name: &str, stream: UnixStream) -> Result<Heard<UnixStream>, Failure> {
+    Heard::new(stream).map_err(|error| {
         Failure::runtime(format!("no descriptors for the sockets of `{name}`: {error}"))
             .remedy("raise the limit of open files (`ulimit -n`)")
     })

@@ -5,6 +5,7 @@ mod links;
 mod play;
 
 use std::{
+    path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard},
     time::{Duration, Instant},
 };
@@ -40,6 +41,8 @@ pub struct Lab {
     pub journal: Arc<Journal>,
     /// The pings when it came up, once they are done.
     pub first_pings: OnceLock<Vec<FirstPing>>,
+    /// Its state directory.
+    pub dir: PathBuf,
     /// What metrics belong to.
     pub names: Arc<Names>,
     /// What the host did to its guests.

@@ -16,7 +16,8 @@
 //! * `runs`, `heard`, `perturbed`: what guests did by themselves, whether it was listened to, and
 //!   what the host did to them; `attention`: what that takes. `judge`: whether it is what the file
 //!   expects.
-//! * `routes`, `exec`, `console_socket`, `capture`, [`bounded`]: the control API.
+//! * `routes`, `exec`, `console_socket`, `capture`, `logs`, [`bounded`]: the control API.
+//!   `console_port`: consoles for everybody else.
 //! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
 
 mod agent;
@@ -27,6 +28,7 @@ pub mod bounded;
 mod capped_log;
 mod capture;
 mod console;
+pub mod console_port;
 mod console_socket;
 pub mod describe;
 mod events;
@@ -41,6 +43,7 @@ mod heard;
 mod judge;
 mod lab;
 mod leash;
+mod logs;
 mod overload;
 mod pairs;
 mod perturbed;

@@ -12,7 +12,7 @@ use chronotap_guest::{Outcome, Request, host::Session};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{belongings, govern, lab::Lab, leash::Announcer, pairs, seat::Seat};
+use super::{belongings, console_port, govern, lab::Lab, leash::Announcer, pairs, seat::Seat};
 use crate::{
     api::{
         failure::Failure,
@@ -145,7 +145,8 @@ fn died(seat: &Seat, dir: &Path) -> Failure {
 }
 
 fn console_of(name: Option<&str>, dir: &Path) -> Vec<String> {
-    let console = |name| belongings::tail(&dir.join("guests").join(name).join("console.log"));
+    let console =
+        |name| belongings::tail(&dir.join("guests").join(name).join(console_port::log(0)));
     name.map(console).unwrap_or_default()
 }
 

@@ -22,15 +22,17 @@ use super::{
     capture::Scene,
     console_socket, exec, exec_once,
     lab::Lab,
+    logs,
     status::{self, Pace},
 };
 use crate::api::{
     BODY_LIMIT,
     capture::{CaptureQuery, ID_HEADER, MEDIA_TYPE},
-    channel::MESSAGE_LIMIT,
+    channel::{ConsoleQuery, MESSAGE_LIMIT},
     exec::{Ran, Request as ExecRequest},
     failure::Failure,
     link::{LinkChange, LinksChange},
+    logs::LogQuery,
     play::{Play, Played},
     status::Link,
     time::{Advance, Advanced},
@@ -75,6 +77,8 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/shutdown", post(shutdown))
         .route("/v1/capture", get(open_capture))
         .route("/v1/captures/{number}", delete(end_capture))
+        .route("/v1/log", get(daemon_log))
+        .route("/v1/guests/{node}/log", get(guest_log))
         .route("/v1/guests/{node}/exec", get(open_exec).post(exec_to_its_end))
         .route("/v1/guests/{node}/console", get(open_console))
         .fallback(async || Refusal(Failure::not_found("no such request; see /v1/status")))
@@ -98,7 +102,7 @@ async fn link(State(lab): Shared, Path(name): Path<String>) -> Answer<Link> {
 async fn change_link(
     State(lab): Shared,
     Path(name): Path<String>,
-    JsonBody(change): JsonBody<LinkChange>,
+    Parsed(change): Parsed<LinkChange>,
 ) -> Answer<Link> {
     let changed = lab.change_links(&LinksChange { links: vec![name], change }).await?;
     let index = changed.first().copied().unwrap_or_default();
@@ -118,11 +122,11 @@ async fn one_link(lab: &Lab, index: usize) -> Answer<Link> {
     link.map(Json).ok_or_else(|| Failure::runtime("the link is not observed").into())
 }
 
-async fn advance(State(lab): Shared, JsonBody(advance): JsonBody<Advance>) -> Answer<Advanced> {
+async fn advance(State(lab): Shared, Parsed(advance): Parsed<Advance>) -> Answer<Advanced> {
     answer(lab.advance(advance.span()?).await)
 }
 
-async fn play(State(lab): Shared, JsonBody(play): JsonBody<Play>) -> Answer<Played> {
+async fn play(State(lab): Shared, Parsed(play): Parsed<Play>) -> Answer<Played> {
     answer(lab.play(play.until()).await)
 }
 
@@ -153,6 +157,22 @@ async fn end_capture(State(lab): Shared, Path(number): Path<String>) -> Answer<(
     answer(ended.then_some(()).ok_or_else(unknown))
 }
 
+async fn daemon_log(
+    State(lab): Shared,
+    Query(query): Query<LogQuery>,
+) -> Result<Response, Refusal> {
+    Ok(Body::from_stream(logs::of_daemon(&lab, query)?).into_response())
+}
+
+async fn guest_log(
+    State(lab): Shared,
+    Path(node): Path<String>,
+    Query(query): Query<LogQuery>,
+) -> Result<Response, Refusal> {
+    let seat = lab.seat(&node)?.clone();
+    Ok(Body::from_stream(logs::of_guest(&lab, seat, query)?).into_response())
+}
+
 async fn open_exec(
     State(lab): Shared,
     Path(node): Path<String>,
@@ -165,7 +185,7 @@ async fn open_exec(
 async fn exec_to_its_end(
     State(lab): Shared,
     Path(node): Path<String>,
-    JsonBody(request): JsonBody<ExecRequest>,
+    Parsed(request): Parsed<ExecRequest>,
 ) -> Answer<Ran> {
     let session = lab.seat(&node)?.session().await?;
     answer(exec_once::run(&session, &request).await)
@@ -174,12 +194,13 @@ async fn exec_to_its_end(
 async fn open_console(
     State(lab): Shared,
     Path(node): Path<String>,
+    Query(console): Query<ConsoleQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
     let seat = lab.seat(&node)?.clone();
-    let attached = seat.console.attach().ok_or_else(|| {
+    let attached = seat.console(console.index)?.attach().ok_or_else(|| {
         Failure::runtime(format!("guest `{node}` has ended"))
-            .remedy("its console.log is in the lab's state directory")
+            .remedy(format!("`vmctl logs {node}` shows what it wrote until then"))
     })?;
     Ok(socket(upgrade)?.on_upgrade(|socket| console_socket::serve(socket, attached, seat)))
 }
@@ -217,9 +238,9 @@ impl IntoResponse for Refusal {
 }
 
 /// A JSON body; one that is none is refused in our own words.
-struct JsonBody<T>(T);
+struct Parsed<T>(T);
 
-impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequest<S> for Parsed<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {

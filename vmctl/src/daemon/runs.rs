@@ -63,6 +63,7 @@ fn ended_as(ran: &Ran) -> Ended {
         how: match &ran.outcome {
             Outcome::Exited(status) => How::Exit(*status),
             Outcome::Signaled(signal) => How::Signal(*signal),
+            Outcome::TimedOut => How::Error("it took too long".to_owned()),
             Outcome::NotStarted { message, .. } => How::Error(message.clone()),
         },
         stdout: text(&ran.stdout),

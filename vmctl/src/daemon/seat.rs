@@ -16,6 +16,7 @@ use std::{sync::OnceLock, time::Duration};
 use chronotap_guest::{host::Session, schedule::Scheduled};
 use rustix::process::Signal;
 use tokio::sync::watch;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::{attention::Attention, console::Console, describe, perturbed::Perturbed, runs::Runs};
 use crate::{
@@ -24,6 +25,7 @@ use crate::{
         status::{self, GuestState},
     },
     lab::LiveProcess,
+    qemu::CONSOLES,
     scenario,
 };
 
@@ -51,8 +53,8 @@ pub struct Seat {
     pub guest: scenario::Guest,
     /// Its QEMU's process number; meaningful until it is dead.
     pub pid: u32,
-    /// Its serial console.
-    pub console: Console,
+    /// Its serial consoles.
+    pub consoles: [Console; CONSOLES],
     /// Its scheduled commands.
     pub runs: Runs,
     quiet: bool,
@@ -80,17 +82,39 @@ pub struct Life {
 
 impl Seat {
     /// The seat of a guest whose QEMU has just started.
-    pub fn new(guest: scenario::Guest, hold: LiveProcess, console: Console, terms: Terms) -> Self {
+    pub fn new(
+        guest: scenario::Guest,
+        hold: LiveProcess,
+        consoles: [Console; CONSOLES],
+        terms: Terms,
+    ) -> Self {
         let life = Life { state: GuestState::Booting, session: None, wanted: false, reboots: 0 };
         let (pid, life, sentence) = (hold.id().pid, watch::Sender::new(life), OnceLock::new());
         let Terms { quiet, planned, perturbed, attention } = terms;
         let runs = Runs::new(planned);
-        Self { guest, pid, console, runs, quiet, perturbed, attention, life, hold, sentence }
+        Self { guest, pid, consoles, runs, quiet, perturbed, attention, life, hold, sentence }
     }
 
     /// The guest's name.
     pub fn name(&self) -> &str {
         self.guest.name.as_str()
+    }
+
+    /// Its console with this index.
+    ///
+    /// # Errors
+    /// Not found, with what there is.
+    pub fn console(&self, index: usize) -> Result<&Console, Failure> {
+        self.consoles.get(index).ok_or_else(|| {
+            Failure::not_found(format!("guest `{}` has no console {index}", self.name()))
+                .remedy("there are 0 and 1")
+        })
+    }
+
+    /// What tells one run's output from another's: a hash of all that it wrote to its consoles.
+    pub fn console_digest(&self) -> u128 {
+        let digests = self.consoles.iter().map(|console| console.digest().to_le_bytes());
+        xxh3_128(&digests.collect::<Vec<_>>().concat())
     }
 
     /// Whether nothing is sent to it unless somebody asks for it.
@@ -229,26 +253,37 @@ impl Seat {
 pub(super) mod tests {
     use std::{process::Stdio, sync::Arc};
 
-    use tokio::process::{Child, Command};
+    use tokio::{
+        io::DuplexStream,
+        process::{Child, Command},
+    };
 
     use super::*;
     use crate::{
-        daemon::capped_log::CappedLog,
+        daemon::{capped_log::CappedLog, console_port},
         lab::ProcessId,
         scenario::{Boot, NodeName, OnExit},
     };
 
     /// The seat of a guest `bob` whose QEMU is a process that would not end by itself.
     pub fn sleeper(terms: Terms) -> (Arc<Seat>, Child) {
+        let (seat, _silent, child) = on_line(terms);
+        (seat, child)
+    }
+
+    /// The same, with the guest's end of its second console.
+    pub fn on_line(terms: Terms) -> (Arc<Seat>, DuplexStream, Child) {
         let mut command = Command::new("sleep");
         let child = command.arg("600").stdin(Stdio::null()).kill_on_drop(true).spawn();
         let child = child.expect("sleep(1)");
         let id = ProcessId::of(child.id().expect("not reaped")).expect("/proc").expect("it lives");
         let hold = id.open().expect("pidfd").expect("it lives");
         let root = tempfile::tempdir().expect("temporary directory");
-        let log = CappedLog::open(root.path().join("console.log"), 1 << 20).expect("a log");
-        let console = Console::start(tokio::io::empty(), log);
-        let guest = scenario::Guest {
+        let log = |index| CappedLog::open(root.path().join(console_port::log(index)), 1 << 20);
+        let (guest, ours) = tokio::io::duplex(4096);
+        let first = Console::start(tokio::io::empty(), log(0).expect("a log"));
+        let consoles = [first, Console::start(ours, log(1).expect("a log"))];
+        let bob = scenario::Guest {
             name: NodeName::new("bob").expect("a name"),
             boot: Boot::BuiltIn,
             memory: 128 << 20,
@@ -257,6 +292,6 @@ pub(super) mod tests {
             nics: Vec::new(),
             runs: Vec::new(),
         };
-        (Arc::new(Seat::new(guest, hold, console, terms)), child)
+        (Arc::new(Seat::new(bob, hold, consoles, terms)), guest, child)
     }
 }

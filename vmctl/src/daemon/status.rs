@@ -67,7 +67,7 @@ fn exactly(lab: &Lab, observed: &ExactObservation) -> Exact {
     let ExactObservation { digest, frames, windows, runs, ref doubt } = *observed;
     let console = |seat: &Arc<Seat>| ConsoleDigest {
         guest: seat.name().to_owned(),
-        digest: hexadecimal(seat.console.digest()),
+        digest: hexadecimal(seat.console_digest()),
     };
     Exact {
         digest: doubt.is_none().then(|| hexadecimal(digest)),

@@ -19,6 +19,8 @@ use crate::scenario::{LabName, NodeName};
 pub(super) const NETNS: &str = "netns";
 /// The daemon's socket in the state directory.
 pub(super) const CONTROL: &str = "control.sock";
+/// The daemon's log in the state directory.
+pub(super) const DAEMON_LOG: &str = "daemon.log";
 /// Directory of the guests' directories: their names could collide with those of files beside them.
 pub(super) const GUESTS: &str = "guests";
 
@@ -75,7 +77,7 @@ impl StateDir {
 
     /// Where the daemon's log goes.
     pub fn daemon_log(&self) -> PathBuf {
-        self.path.join("daemon.log")
+        self.path.join(DAEMON_LOG)
     }
 
     /// Where the network namespace is mounted.
@@ -91,7 +93,7 @@ impl StateDir {
         record.write(&self.path)
     }
 
-    /// Makes a guest's directory (0700), for its `qmp.sock`, `console.log` and `qemu.log`.
+    /// Makes a guest's directory (0700), for its sockets and logs.
     ///
     /// # Errors
     /// As making a directory.

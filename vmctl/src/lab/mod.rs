@@ -8,7 +8,7 @@
 //!   lab.json              who the daemon is, which file it serves     LabRecord
 //!   netns                 the network namespace, bind-mounted         NetNs
 //!   control.sock, daemon.log
-//!   guests/NAME/          qmp.sock, console.log, qemu.log
+//!   guests/NAME/          qmp.sock, qemu.log, console0.sock, console0.log, console1.sock, …
 //! ```
 //!
 //! A tap lives as long as its namespace and descriptors do; a process of the lab is one with a
@@ -23,6 +23,7 @@ mod residents;
 mod root;
 mod socket;
 mod sweep;
+mod tail;
 pub mod tap;
 mod teardown;
 
@@ -34,4 +35,5 @@ pub use record::LabRecord;
 pub use root::{Labs, Listed};
 pub use socket::{bind_socket, connect_socket};
 pub use sweep::Removed;
+pub use tail::LogTail;
 pub use tap::{Tap, TapError, TapSettings};

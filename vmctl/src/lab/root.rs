@@ -12,7 +12,7 @@ use rustix::process::geteuid;
 
 use super::error::{Attempt as _, LabError};
 use super::record::LabRecord;
-use crate::scenario::LabName;
+use crate::scenario::{LabName, NodeName};
 
 /// The directory below which each lab of a user has its state directory.
 #[derive(Clone, Debug)]
@@ -59,6 +59,18 @@ impl Labs {
     /// The lab's control socket, whether it exists or not.
     pub fn control_socket(&self, name: &LabName) -> PathBuf {
         self.directory(name).join(super::claim::CONTROL)
+    }
+
+    /// A log of a lab, whether it exists or not: a guest's by its name in the guest's directory, or
+    /// the daemon's.
+    pub fn log(&self, name: &LabName, guest: Option<(&NodeName, &str)>) -> PathBuf {
+        let directory = self.directory(name);
+        match guest {
+            Some((guest, log)) => {
+                directory.join(super::claim::GUESTS).join(guest.as_str()).join(log)
+            }
+            None => directory.join(super::claim::DAEMON_LOG),
+        }
     }
 
     /// The QMP sockets of a lab's guests, with the guests' names: of all that were ever started,

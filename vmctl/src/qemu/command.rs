@@ -20,6 +20,8 @@ use crate::scenario::{Boot, Guest, LabName, Nic};
 const FIRST_SLOT: usize = 2;
 const SLOTS: usize = 29;
 const FUNCTIONS: usize = 8;
+/// Serial ports of every guest: the kernel's console, and one that nothing else writes to.
+pub const CONSOLES: usize = 2;
 /// NICs that fit into a machine.
 pub(super) const MAX_NICS: usize = SLOTS * FUNCTIONS;
 /// Number of the descriptor set (`-add-fd`) that holds /dev/kvm.
@@ -71,8 +73,8 @@ const WITHOUT_HPET: &str = "off";
 pub struct Descriptors {
     /// A listening socket for QMP.
     pub qmp: RawFd,
-    /// A connected socket for the guest's first serial port.
-    pub console: RawFd,
+    /// A connected socket for each of the guest's serial ports.
+    pub consoles: [RawFd; CONSOLES],
     /// A connected socket for the command port.
     pub exec: RawFd,
     /// One tap for each NIC, in the NICs' order.
@@ -162,8 +164,10 @@ impl Machine<'_> {
     fn ports(&self, fds: &Descriptors, line: &mut Line) {
         line.add("-chardev", format!("socket,id=qmp,fd={},server=on,wait=off", fds.qmp));
         line.add("-mon", "chardev=qmp,mode=control");
-        line.add("-chardev", format!("socket,id=console,fd={}", fds.console));
-        line.add("-serial", "chardev:console");
+        for (index, console) in fds.consoles.iter().enumerate() {
+            line.add("-chardev", format!("socket,id=console{index},fd={console}"));
+            line.add("-serial", format!("chardev:console{index}"));
+        }
         line.add("-chardev", format!("socket,id=exec,fd={}", fds.exec));
         line.add("-device", format!("virtio-serial-pci,addr=1{}", self.notification()));
         line.add("-device", format!("virtserialport,id=exec,chardev=exec,name={PORT_NAME}"));

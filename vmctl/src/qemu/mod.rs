@@ -20,7 +20,7 @@ mod user;
 pub use accel::{Accel, Acceleration, NoKvm, probe_kvm};
 pub use agent::probe_agent;
 pub use binary::Binary;
-pub use command::{AgentDescriptors, Descriptors, Machine};
+pub use command::{AgentDescriptors, CONSOLES, Descriptors, Machine};
 pub use error::QemuError;
 pub use exact::{ExactLaunch, ExactMachine};
 pub use images::Images;

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use super::accel::{Accel, DEVICE};
 use super::binary::Binary;
-use super::command::{AgentDescriptors, Descriptors, MAX_NICS, Machine};
+use super::command::{AgentDescriptors, CONSOLES, Descriptors, MAX_NICS, Machine};
 use super::error::QemuError;
 use super::exact::ExactLaunch;
 use super::images::Images;
@@ -65,8 +65,8 @@ pub struct Running {
     pub process: Process,
     /// Where its QMP listens; reach it with [`crate::qmp::Client::connect`].
     pub qmp: PathBuf,
-    /// The guest's first serial port.
-    pub console: UnixStream,
+    /// The guest's serial ports.
+    pub consoles: [UnixStream; CONSOLES],
     /// The guest's command port.
     pub exec: UnixStream,
     /// What QEMU says.
@@ -121,19 +121,19 @@ pub fn spawn(launch: Launch<'_>) -> Result<Running, QemuError> {
         command.spawn()
     })?;
     let process = child.and_then(Process::new).map_err(failed("start QEMU"))?;
-    Ok(Running { process, qmp, console: ours.console, exec: ours.exec, log })
+    Ok(Running { process, qmp, consoles: ours.consoles, exec: ours.exec, log })
 }
 
 /// Our ends of what connects a QEMU to us.
 struct Ours {
-    console: UnixStream,
+    consoles: [UnixStream; CONSOLES],
     exec: UnixStream,
 }
 
 /// Its ends.
 struct Theirs {
     qmp: OwnedFd,
-    console: OwnedFd,
+    consoles: [OwnedFd; CONSOLES],
     exec: OwnedFd,
 }
 
@@ -141,7 +141,7 @@ impl Theirs {
     /// Lets the guest write much before anybody has read it. QEMU takes no more from a guest than
     /// it gets rid of, so an exact guest would see when the host reads.
     fn make_room(&self) -> io::Result<()> {
-        for socket in [&self.console, &self.exec] {
+        for socket in self.consoles.iter().chain([&self.exec]) {
             // Without CAP_NET_ADMIN, net.core.wmem_max is the most there is.
             setsockopt(socket, sockopt::SndBufForce, &ROOM)
                 .or_else(|_| setsockopt(socket, sockopt::SndBuf, &ROOM))?;
@@ -151,13 +151,14 @@ impl Theirs {
 }
 
 fn sockets(qmp: &Path) -> io::Result<(Ours, Theirs)> {
-    let ((console, its_console), (exec, its_exec)) = (UnixStream::pair()?, UnixStream::pair()?);
+    let ((first, its_first), (second, its_second)) = (UnixStream::pair()?, UnixStream::pair()?);
+    let (exec, its_exec) = UnixStream::pair()?;
     let theirs = Theirs {
         qmp: bind_socket(qmp)?.into(),
-        console: its_console.into_std()?.into(),
+        consoles: [its_first.into_std()?.into(), its_second.into_std()?.into()],
         exec: its_exec.into_std()?.into(),
     };
-    Ok((Ours { console, exec }, theirs))
+    Ok((Ours { consoles: [first, second], exec }, theirs))
 }
 
 fn command(launch: Launch<'_>, theirs: Theirs, log: &Path) -> io::Result<Command> {
@@ -171,7 +172,7 @@ fn command(launch: Launch<'_>, theirs: Theirs, log: &Path) -> io::Result<Command
     let mut passed = Passed::default();
     let fds = Descriptors {
         qmp: passed.add(theirs.qmp),
-        console: passed.add(theirs.console),
+        consoles: theirs.consoles.map(|console| passed.add(console)),
         exec: passed.add(theirs.exec),
         taps: launch.taps.into_iter().map(|tap| passed.add(tap)).collect(),
         kernel: passed.add(images.kernel()?),
@@ -212,9 +213,9 @@ mod tests {
         let root = tempfile::tempdir().expect("temporary directory");
         let (_ours, theirs) = sockets(&root.path().join("qmp.sock")).expect("sockets");
         let room = |socket: &OwnedFd| getsockopt(socket, sockopt::SndBuf).expect("an option");
-        let before = room(&theirs.console);
+        let before = room(&theirs.consoles[1]);
         theirs.make_room().expect("made");
         // How much depends on who we are.
-        assert!(room(&theirs.console) > before && room(&theirs.exec) > before);
+        assert!(room(&theirs.consoles[1]) > before && room(&theirs.exec) > before);
     }
 }

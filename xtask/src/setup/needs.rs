@@ -22,10 +22,14 @@ pub enum Need {
     Curl,
     /// `tshark`.
     Tshark,
+    /// `tmux`.
+    Tmux,
+    /// `socat`.
+    Socat,
 }
 
 /// Every part, the larger ones first.
-const ALL: [Need; 7] = [
+const ALL: [Need; 9] = [
     Need::Qemu,
     Need::EbpfToolchain,
     Need::StaticLibc,
@@ -33,6 +37,8 @@ const ALL: [Need; 7] = [
     Need::Iproute,
     Need::Jq,
     Need::Curl,
+    Need::Tmux,
+    Need::Socat,
 ];
 
 /// The parts that are not here.
@@ -51,6 +57,8 @@ impl Need {
             Self::Jq => "jq",
             Self::Curl => "curl",
             Self::Tshark => "tshark",
+            Self::Tmux => "tmux",
+            Self::Socat => "socat",
         }
     }
 
@@ -64,6 +72,8 @@ impl Need {
             Self::Jq => "reads JSON in the validation scripts (`tests/validate/`)",
             Self::Tshark => "reads captures in the tests (`cargo xtask test qemu`)",
             Self::Curl => "asks the control socket in the tests (`cargo xtask test qemu`)",
+            Self::Tmux => "`vmctl tmux`, and the terminal of the tests (`cargo xtask test qemu`)",
+            Self::Socat => "talks to consoles in the tests (`cargo xtask test qemu`)",
         }
     }
 
@@ -76,6 +86,8 @@ impl Need {
             Self::Jq => host::program("jq").is_some(),
             Self::Tshark => host::program("tshark").is_some(),
             Self::Curl => host::program("curl").is_some(),
+            Self::Tmux => host::program("tmux").is_some(),
+            Self::Socat => host::program("socat").is_some(),
         }
     }
 
@@ -112,6 +124,8 @@ impl Need {
                 ("Arch", "wireshark-cli"),
             ],
             Self::Curl => &[("Debian, Ubuntu, Fedora, Arch", "curl")],
+            Self::Tmux => &[("Debian, Ubuntu, Fedora, Arch", "tmux")],
+            Self::Socat => &[("Debian, Ubuntu, Fedora, Arch", "socat")],
         }
     }
 }

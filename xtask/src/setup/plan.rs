@@ -91,6 +91,8 @@ fn packages(need: Need) -> Option<Vec<String>> {
         Need::Jq => &["jq"],
         Need::Curl => &["curl"],
         Need::Tshark => &["tshark"],
+        Need::Tmux => &["tmux"],
+        Need::Socat => &["socat"],
         Need::EbpfToolchain => return COMPILERS.into_iter().find_map(compiler_packages),
     };
     Some(names.iter().map(|name| (*name).to_owned()).collect())

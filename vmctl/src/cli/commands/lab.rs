@@ -24,6 +24,7 @@ pub struct Check {
 Examples:
   vmctl up                                        boots ./topology.toml; Ctrl-C takes it down again
   vmctl up -d examples/pair.toml                  returns when the guests answer; `vmctl down` ends it
+  vmctl up --tmux examples/pair.toml              with every guest's console in tmux
   vmctl up -d --lab second examples/pair.toml     the same file once more, beside the first
   vmctl up -d --capture all.pcapng examples/pair.toml    written until the lab goes down
 
@@ -37,6 +38,10 @@ pub struct Up {
     /// Return when the guests answer, and leave the lab running
     #[arg(short, long)]
     pub detach: bool,
+
+    /// Then show every guest's console in tmux, as `vmctl tmux` does; implies -d
+    #[arg(long)]
+    pub tmux: bool,
 
     /// How long guests may take to answer [default: 120s, and longer for many guests on few cores]
     #[arg(long, value_name = "DURATION", env = "VMCTL_TIMEOUT")]

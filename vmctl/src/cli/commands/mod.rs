@@ -40,8 +40,22 @@ Virtual time is shown beside the host's, which goes on in pauses and by which ev
     Status,
 
     Exec(Exec),
-    Doctor(Doctor),
+    Cp(Cp),
     Console(Console),
+    Logs(Logs),
+
+    /// Watch the consoles of all guests in tmux, a window for each
+    #[command(after_help = "\
+Examples:
+  vmctl tmux
+  vmctl tmux && tmux capture-pane -p -t chronotap-pair:alice
+
+The session is called chronotap-LAB, its windows as the guests. On a terminal this attaches to it;
+Ctrl-b d leaves, Ctrl-b n is the next guest, Ctrl-] closes a window and not the guest. The session
+ends with the lab.")]
+    Tmux,
+
+    Doctor(Doctor),
 
     /// Stop all guests and virtual time
     #[command(after_help = "\

@@ -34,11 +34,15 @@ Examples:
   vmctl run examples/exact.toml -o json | jq .exact.digest
   vmctl run --repeat 3 examples/exact.toml        three runs must be the same, else exit code 7
   vmctl run --seeds 1..20 examples/race.toml      which seeds break an expectation?
-  vmctl run --capture x.pcapng examples/exact.toml       every frame, with its virtual nanosecond
+  vmctl run --capture x.pcapng examples/exact.toml    every frame, with its virtual nanosecond
+  vmctl run examples/exact.toml --pause-before ping   look around right before the first ping
   vmctl run --for 10s                             in a lab that is up, let so much time pass
 
 The lab comes up, runs until `[time] until` or without it until its scheduled commands have ended,
 and goes down. In mode exact the digest is the same in every run of the file with the same seed.
+With --pause-before, Enter goes on and q ends the run; without a terminal `vmctl resume` goes on. In
+mode exact the lab then stands at the command's instant, elsewhere there or a moment before, and
+commands that are due while guests boot come too early. To look on changes no digest.
 With --for: as `vmctl step`, for longer; Ctrl-C pauses the lab where it is and says where that is.")]
 pub struct Run {
     /// The topology file
@@ -68,6 +72,10 @@ pub struct Run {
     /// Capture every frame into this file, from the first one on, in the pcapng format
     #[arg(long, value_name = "FILE", conflicts_with_all = ["span", "repeat", "seeds"])]
     pub capture: Option<PathBuf>,
+
+    /// Hold the lab right before the first scheduled command with this text in it, until a key goes on
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["span", "repeat", "seeds"])]
+    pub pause_before: Option<String>,
 
     /// How long guests may take to answer, where they are waited for: not in mode exact
     #[arg(long, value_name = "DURATION", env = "VMCTL_TIMEOUT")]

@@ -4,6 +4,9 @@ use tokio::sync::watch;
 
 use crate::{api::failure::Failure, daemon::signals::Ending};
 
+/// The number of SIGINT.
+const INTERRUPT: u8 = 2;
+
 /// The first such signal. Clones hear the same.
 #[derive(Debug, Clone)]
 pub struct Interrupt(watch::Receiver<Option<u8>>);
@@ -41,8 +44,9 @@ impl Interrupt {
         self.0.borrow().is_some()
     }
 
-    /// What a shell reports for a program that the signal ended: 128 + its number.
+    /// What a shell reports for a program that the signal ended: 128 + its number. One that was ended
+    /// by a key counts as ended by Ctrl-C.
     pub fn code(&self) -> u8 {
-        128 + self.0.borrow().unwrap_or_default()
+        128 + self.0.borrow().unwrap_or(INTERRUPT)
     }
 }

@@ -3,8 +3,10 @@
 //! * `take`: one run: up, play, down
 //! * `repeat`, `journal`: the same several times, and where runs went apart
 //! * `sweep`: with one seed after the other
+//! * `hold`: standing still before a command, for somebody who looks around
 //! * `interrupt`: Ctrl-C, for as many takes as there are
 
+mod hold;
 mod interrupt;
 mod journal;
 mod repeat;
@@ -18,6 +20,7 @@ use crate::{
     lab::Labs,
     output::{self, play, progress::Steps},
 };
+use hold::Hold;
 use interrupt::Interrupt;
 pub use repeat::Repeated;
 pub use sweep::Sweep;
@@ -43,6 +46,8 @@ async fn run_file(
 ) -> Result<u8, Failure> {
     topology::check_rereadable(file)?;
     let scenario = topology::load(file, lab)?;
+    let hold =
+        args.pause_before.as_deref().map(|text| Hold::before(text, &scenario)).transpose()?;
     let take = Take {
         labs: &Labs::of_this_user()?,
         file,
@@ -52,6 +57,7 @@ async fn run_file(
         seed: args.seed,
         journal: None,
         capture: args.capture.as_deref(),
+        hold: hold.as_ref(),
     };
     privilege::check()?;
     let interrupt = Interrupt::listen()?;

@@ -16,7 +16,9 @@ use super::{
 use crate::{
     api::{failure::Failure, play::Played},
     cli::Format,
+    daemon::console_port,
     output::{self, play, progress::Steps, text::nanos},
+    qemu::CONSOLES,
     scenario::Scenario,
 };
 
@@ -47,6 +49,7 @@ enum Divergence {
     /// In a line of this guest's console.
     Console {
         guest: String,
+        console: usize,
         line: usize,
         #[serde(flatten)]
         apart: Apart<String>,
@@ -121,8 +124,11 @@ async fn record(
     let guests = take.labs.directory(take.name).join("guests");
     let keep_consoles = || {
         scenario.guests.iter().try_for_each(|guest| {
-            let console = guests.join(guest.name.as_str()).join("console.log");
-            std::fs::copy(console, dir.join(guest.name.as_str())).map(drop).map_err(failed)
+            (0..CONSOLES).try_for_each(|index| {
+                let console = guests.join(guest.name.as_str()).join(console_port::log(index));
+                let kept = dir.join(kept(guest.name.as_str(), index));
+                std::fs::copy(console, kept).map(drop).map_err(failed)
+            })
         })
     };
     let take = Take { journal: Some(&journal), ..take.clone() };
@@ -169,13 +175,22 @@ fn consoles_apart(
     first: &Path,
     other: &Path,
 ) -> std::io::Result<Option<Divergence>> {
-    for guest in &scenario.guests {
+    for (guest, console) in
+        scenario.guests.iter().flat_map(|guest| (0..CONSOLES).map(move |index| (guest, index)))
+    {
         let guest = guest.name.as_str();
-        if let Some((line, apart)) = journal::lines_apart(&first.join(guest), &other.join(guest))? {
-            return Ok(Some(Divergence::Console { guest: guest.to_owned(), line, apart }));
+        let [first, other] = [first, other].map(|dir| dir.join(kept(guest, console)));
+        if let Some((line, apart)) = journal::lines_apart(&first, &other)? {
+            let guest = guest.to_owned();
+            return Ok(Some(Divergence::Console { guest, console, line, apart }));
         }
     }
     Ok(None)
+}
+
+/// What a guest has written to one of its consoles. No guest has a dot in its name.
+fn kept(guest: &str, console: usize) -> String {
+    format!("{guest}.{console}")
 }
 
 /// By port number: ports are dense in guest and NIC order.
@@ -205,9 +220,13 @@ fn apart(difference: &Divergence) -> String {
                 |frame: &Option<Frame>| frame.as_ref().map_or_else(|| "no frame".into(), shown);
             (format!("a frame for {port}"), show(&apart.first), show(&apart.other))
         }
-        Divergence::Console { guest, line, apart } => {
+        Divergence::Console { guest, console, line, apart } => {
             let show = |line: &Option<String>| line.clone().unwrap_or_else(|| "no line".into());
-            (format!("line {line} of {guest}'s console"), show(&apart.first), show(&apart.other))
+            (
+                format!("line {line} of {guest}'s console {console}"),
+                show(&apart.first),
+                show(&apart.other),
+            )
         }
     };
     format!("{place}\n  first: {first}\n  now:   {other}")

@@ -4,7 +4,10 @@ use std::{path::Path, time::Duration};
 
 use tokio::time::sleep;
 
-use super::interrupt::Interrupt;
+use super::{
+    hold::{Decision, Hold},
+    interrupt::Interrupt,
+};
 use crate::{
     api::{
         failure::Failure,
@@ -41,6 +44,8 @@ pub struct Take<'a> {
     pub journal: Option<&'a Path>,
     /// Where every frame is captured into.
     pub capture: Option<&'a Path>,
+    /// Where it stands still on its way.
+    pub hold: Option<&'a Hold>,
 }
 
 /// When a run of the scenario ends, as [`Take::until`] has it.
@@ -84,7 +89,7 @@ impl Take<'_> {
         }
         let mut held = Held::start(&self.orders())?;
         let played = tokio::select! {
-            played = self.play(&mut held, steps) => played.map(Some),
+            played = self.play(&mut held, steps) => played,
             () = interrupt.come() => Ok(None),
         };
         let played = played.and_then(|played| match played {
@@ -104,7 +109,8 @@ impl Take<'_> {
         Orders { file, name, timeout, hold: true, seed, journal, capture }
     }
 
-    async fn play(&self, held: &mut Held, steps: &mut Steps) -> Result<Played, Failure> {
+    /// Plays it to its end; `None` if whoever looked around on the way has ended it.
+    async fn play(&self, held: &mut Held, steps: &mut Steps) -> Result<Option<Played>, Failure> {
         let client = Client::new(self.name.as_str(), self.labs.control_socket(self.name));
         loop {
             let progress = held.next().await?;
@@ -117,11 +123,34 @@ impl Take<'_> {
             }
         }
         steps.show(&Progress::Step(format!("running lab {}", self.name)));
+        if let Some(hold) = self.hold
+            && self.hold(hold, &client, steps).await? == Decision::End
+        {
+            return Ok(None);
+        }
         let asked = Play { until_ns: self.until.map(|until| until.as_nanos() as u64) };
         tokio::select! {
-            played = client.play(asked) => played,
+            played = client.play(asked) => played.map(Some),
             failure = self.look_on(&client, steps) => Err(failure),
         }
+    }
+
+    /// Stands still where that is asked for.
+    async fn hold(
+        &self,
+        hold: &Hold,
+        client: &Client,
+        steps: &mut Steps,
+    ) -> Result<Decision, Failure> {
+        tokio::select! {
+            reached = hold.reach(client) => reached?,
+            failure = self.look_on(client, steps) => return Err(failure),
+        }
+        // What is told now stays on the terminal.
+        steps.clear();
+        let decision = hold.keep(client, &self.labs.directory(self.name)).await;
+        *steps = Steps::new();
+        decision
     }
 
     /// Shows how far it is. Ends when the daemon does not answer any more.

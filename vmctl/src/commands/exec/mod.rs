@@ -1,7 +1,13 @@
 //! `vmctl exec`: a guest's command with this process's standard streams, signals and exit code.
 //!
+//! * `window`: a terminal in the guest, as large as ours
+//! * `all`: the same command in every guest
+//!
 //! What the command ends with comes out of the socket, whatever becomes of what goes in: a quick
 //! command is over, and the socket closed, before its input has been sent.
+
+mod all;
+mod window;
 
 use std::{collections::BTreeMap, convert::Infallible, io};
 
@@ -11,18 +17,19 @@ use tokio::{
     sync::Semaphore,
 };
 
-use super::target;
+use super::{target, terminal::RawMode};
 use crate::{
     api::{
         channel::{Channel, ExecResult, MESSAGE_LIMIT, Outcome, Request, STDIN_WINDOW},
         failure::Failure,
         status::LabState,
     },
-    cli::Exec,
+    cli::{Exec, Format},
     client::{Channels, Client, FromGuest, ToGuest},
     daemon::signals::Ending,
     output,
 };
+use window::Window;
 
 /// Bytes of standard input per message; well below the message limit.
 const CHUNK: usize = 32 * 1024;
@@ -34,20 +41,32 @@ const PATIENCE: u8 = 3;
 const BROKEN_PIPE: u8 = 128 + 13;
 
 /// Runs the command and returns its exit code.
-pub async fn run(args: &Exec, lab: Option<&str>) -> Result<u8, Failure> {
+pub async fn run(args: &Exec, lab: Option<&str>, format: Format) -> Result<u8, Failure> {
     let mut ending = Ending::listen()?;
-    let request = serde_json::to_string(&request(args)).map_err(Failure::runtime)?;
-    if request.len() > MESSAGE_LIMIT {
-        return Err(too_long(request.len()));
-    }
+    let window = if args.tty { Some(Window::of_stdin()?) } else { None };
+    let request = written(&request(args, window.as_ref()))?;
     let client = target::find(lab)?;
-    let mut channels = client.exec(&args.node).await?;
+    let Some(node) = &args.node else { return all::run(args, &request, &client, format).await };
+    let mut channels = client.exec(node).await?;
     channels.to_guest.open(request).await?;
-    let relayed = relay(channels, tokio::io::stdin(), &mut ending, &args.node);
-    tokio::select! {
+    let raw = match window {
+        Some(_) => RawMode::enter()
+            .map_err(|error| Failure::runtime(format!("the terminal has no raw mode: {error}")))?,
+        None => None,
+    };
+    let relayed = relay(channels, tokio::io::stdin(), window, &mut ending, node);
+    let code = tokio::select! {
         code = relayed => code,
         never = say_if_paused(&client) => match never {},
-    }
+    };
+    drop(raw);
+    code
+}
+
+/// The request as it goes to the daemon.
+fn written(request: &Request) -> Result<String, Failure> {
+    let json = serde_json::to_string(request).map_err(Failure::runtime)?;
+    if json.len() > MESSAGE_LIMIT { Err(too_long(json.len())) } else { Ok(json) }
 }
 
 /// Tells whoever waits for a command why it does not start. Beside everything else, so that
@@ -70,12 +89,13 @@ fn too_long(bytes: usize) -> Failure {
 async fn relay(
     channels: Channels,
     stdin: impl AsyncRead + Unpin,
+    resized: Option<Window>,
     ending: &mut Ending,
     node: &str,
 ) -> Result<u8, Failure> {
     let window = Semaphore::new(STDIN_WINDOW);
     let output = relay_output(channels.from_guest, &window, node);
-    let input = relay_input(channels.to_guest, stdin, &window, ending);
+    let input = relay_input(channels.to_guest, stdin, &window, resized, ending);
     // The input never ends by itself: even after the end of file there are signals to pass on.
     tokio::select! {
         code = output => code,
@@ -83,10 +103,20 @@ async fn relay(
     }
 }
 
-fn request(args: &Exec) -> Request {
-    let env: BTreeMap<_, _> =
-        args.env.iter().map(|set| (set.key.clone(), set.value.clone())).collect();
-    Request { argv: args.command.clone(), env, cwd: args.workdir.clone() }
+fn request(args: &Exec, window: Option<&Window>) -> Request {
+    let mut env = BTreeMap::new();
+    if window.is_some() {
+        env.extend(std::env::var("TERM").ok().map(|kind| ("TERM".to_owned(), kind)));
+    }
+    env.extend(args.env.iter().map(|set| (set.key.clone(), set.value.clone())));
+    Request {
+        argv: args.command.clone(),
+        env,
+        cwd: args.workdir.clone(),
+        terminal: window.map(Window::size),
+        // More milliseconds than fit are for ever.
+        timeout_ms: args.timeout.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+    }
 }
 
 /// Writes what comes until the command's result.
@@ -105,7 +135,7 @@ async fn relay_output(
                 window.add_permits(1);
                 Ok(())
             }
-            Channel::Signal => Ok(()),
+            Channel::Signal | Channel::Resize => Ok(()),
         };
         match written {
             Ok(()) => {}
@@ -124,8 +154,12 @@ async fn write(to: &mut (impl tokio::io::AsyncWrite + Unpin), payload: &Bytes) -
 
 fn outcome(payload: &[u8], node: &str) -> Result<u8, Failure> {
     let outcome = ExecResult::outcome(payload)?;
-    if let Outcome::NotStarted { message, .. } = &outcome {
-        output::note(&format!("{node}: {message}"));
+    match &outcome {
+        Outcome::NotStarted { message, .. } => output::note(&format!("{node}: {message}")),
+        Outcome::TimedOut => {
+            output::note(&format!("{node}: the command took too long, and was ended"));
+        }
+        Outcome::Exited(_) | Outcome::Signaled(_) => {}
     }
     Ok(outcome.shell_status())
 }
@@ -136,6 +170,7 @@ async fn relay_input(
     mut to_guest: ToGuest,
     mut stdin: impl AsyncRead + Unpin,
     window: &Semaphore,
+    mut resized: Option<Window>,
     ending: &mut Ending,
 ) -> u8 {
     let mut chunk = vec![0; CHUNK];
@@ -145,6 +180,9 @@ async fn relay_input(
             length = next_chunk(&mut stdin, &mut chunk, window), if open => {
                 let sent = to_guest.send(Channel::Stdin, &chunk[..length]).await;
                 open = length > 0 && sent.is_ok();
+            }
+            size = window::next(&mut resized) => {
+                drop(to_guest.send(Channel::Resize, &size).await);
             }
             signal = ending.next() => {
                 interrupts += 1;
@@ -198,7 +236,7 @@ mod tests {
         for _ in 0..32 {
             let (channels, ()) = tokio::join!(client.exec("alice"), quick(&listener));
             let channels = channels.expect("open");
-            let code = relay(channels, &b"input"[..], &mut ending, "alice").await;
+            let code = relay(channels, &b"input"[..], None, &mut ending, "alice").await;
             assert_eq!(code.expect("the command's own code"), 7);
         }
     }
