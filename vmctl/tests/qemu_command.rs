@@ -7,7 +7,7 @@ use chronotap::sim::PortId;
 use vmctl::qemu::{Accel, AgentDescriptors, Binary, Descriptors, ExactMachine, Machine};
 use vmctl::qmp::Version;
 use vmctl::scenario::{
-    Boot, Expect, Guest, IcountShift, IfName, LabName, MacAddr, Nic, NodeName, OnExit, Run,
+    Access, Boot, Expect, Guest, IcountShift, IfName, LabName, MacAddr, Nic, NodeName, OnExit, Run,
 };
 
 fn nic(index: u8, address: Option<&str>) -> Nic {
@@ -23,7 +23,8 @@ fn nic(index: u8, address: Option<&str>) -> Nic {
 fn guest(boot: Boot) -> Guest {
     let nics = vec![nic(0, Some("10.0.0.1/24")), nic(1, None)];
     let name = NodeName::new("alice").expect("a name");
-    Guest { name, boot, memory: 256 << 20, vcpus: 2, on_exit: OnExit::Continue, nics, runs: vec![] }
+    let (on_exit, access) = (OnExit::Continue, Access::default());
+    Guest { name, boot, memory: 256 << 20, vcpus: 2, on_exit, nics, runs: vec![], access }
 }
 
 fn descriptors(kvm: Option<i32>) -> Descriptors {
@@ -33,8 +34,10 @@ fn descriptors(kvm: Option<i32>) -> Descriptors {
         console: 4,
         exec: 5,
         taps: vec![6, 7],
-        kernel: 8,
+        kernel: Some(8),
         initrd,
+        disks: None,
+        gdb: None,
         kvm,
         agent: None,
     }
@@ -57,7 +60,8 @@ fn show_exact(
         (Ipv4Addr::new(10, 0, 0, 1), "alice".to_owned()),
         (Ipv4Addr::new(10, 0, 0, 2), "bob".to_owned()),
     ];
-    let machine = Machine { lab: &lab, guest, hosts: &hosts, accel, binary, exact };
+    let machine =
+        Machine { lab: &lab, guest, hosts: &hosts, accel, binary, exact, management: None };
     let mut text = String::new();
     for argument in machine.arguments(fds) {
         let separator = if argument.starts_with('-') { "\n" } else { " " };
@@ -80,7 +84,7 @@ fn the_built_in_guest_on_tcg() {
 #[test]
 fn a_kernel_of_the_users_on_kvm() {
     let append = "root=/dev/vda, quiet \"a,b\"".to_owned();
-    let boot = Boot::Kernel { kernel: "/k, v".into(), initrd: None, append };
+    let boot = Boot::Kernel { kernel: "/k, v".into(), initrd: None, append, modules: None };
     let fds = Descriptors { initrd: None, ..descriptors(Some(9)) };
     insta::assert_snapshot!(show(&guest(boot), Accel::Kvm, &binary(10, 0, true), &fds));
 }

@@ -16,11 +16,14 @@
 //! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
 //! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
+//! | `GET /v1/guests/NODE/ssh` | | [`Ssh`](access::Ssh) |
+//! | `GET /v1/guests/NODE/gdb` | | [`Gdb`](access::Gdb) |
 //! | `GET /v1/guests/NODE/exec` | WebSocket | [`channel`] |
 //! | `GET /v1/guests/NODE/console` | WebSocket | [`channel`] |
 //!
 //! A request that fails is answered with a [`Failure`](failure::Failure).
 
+pub mod access;
 pub mod channel;
 pub mod exact;
 pub mod failure;

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 pub use socket::{Channels, FromGuest, ToGuest};
 
 use crate::api::{
+    access::{Gdb, Ssh},
     failure::{Failure, chain},
     link::LinkChange,
     play::{Play, Played},
@@ -103,6 +104,16 @@ impl Client {
     /// Asks the daemon to take the lab down; returns at once.
     pub async fn shutdown(&self) -> Result<(), Failure> {
         self.call("POST", "/v1/shutdown", Vec::new()).await
+    }
+
+    /// How to log in to a guest over its management network.
+    pub async fn ssh(&self, node: &str) -> Result<Ssh, Failure> {
+        self.get(&format!("/v1/guests/{}/ssh", escape(node))).await
+    }
+
+    /// How to attach a debugger to a guest.
+    pub async fn gdb(&self, node: &str) -> Result<Gdb, Failure> {
+        self.get(&format!("/v1/guests/{}/gdb", escape(node))).await
     }
 
     /// Opens the WebSocket of a guest's commands.

@@ -8,12 +8,15 @@ mod console;
 pub mod doctor;
 mod down;
 mod exec;
+mod gdb;
 mod held;
 mod link;
 mod path;
 mod privilege;
 mod ps;
 mod run;
+mod ssh;
+mod ssh_config;
 mod target;
 mod terminal;
 mod time;
@@ -48,6 +51,9 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Exec(args) => wait(exec::run(&args, lab)),
         Command::Doctor(args) => done(wait(doctor::run(&args, lab, format))),
         Command::Console(args) => done(wait(console::run(&args.node, lab))),
+        Command::Ssh(args) => ssh::run(&args, lab),
+        Command::SshConfig(args) => done(wait(ssh_config::run(&args, lab, format))),
+        Command::Gdb(args) => done(gdb::run(&args, lab, format)),
         Command::Pause => done(wait(time::pause(lab, format))),
         Command::Resume => done(wait(time::resume(lab, format))),
         Command::Step(args) => wait(advance::step(args.duration, lab, format)),

@@ -22,6 +22,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::{sync::mpsc, task::block_in_place};
 
 use super::{
+    attach::{self, Attachments},
     belongings::Belongings,
     describe,
     events::Journal,
@@ -31,6 +32,7 @@ use super::{
     guest::Prepared,
     lab::{Lab, Phase},
     leash::Announcer,
+    management::Relay,
     overload,
     perturbed::Perturbed,
     ready,
@@ -39,6 +41,7 @@ use super::{
 };
 use crate::{
     api::{self, failure::Failure},
+    cloud::Keys,
     lab::{NetNs, Tap, TapSettings},
     metrics::Names,
     parts::{Part, Parts},
@@ -55,10 +58,10 @@ struct Means {
     binary: Binary,
     user: RunAs,
     acceleration: Acceleration,
-    parts: Parts,
     programs: Vec<u8>,
     exactness: Option<Exactness>,
     perturbed: Perturbed,
+    images: Vec<Arc<Images>>,
 }
 
 /// How the lab comes up, besides what its topology says.
@@ -90,7 +93,8 @@ pub async fn boot(
     let begun = plane.observe(Box::default()).await.map_err(Failure::runtime)?;
     let since = Instant::now() - status::virtual_time(&begun);
     announcer.step(format!("starting {} guests", scenario.guests.len()));
-    let guests = start_guests(belongings, &scenario, &means).await?;
+    let started = start_guests(belongings, &scenario, &means).await?;
+    let (guests, relays): (Vec<_>, Vec<_>) = started.into_iter().unzip();
     let fleet = Fleet::new(guests.iter().map(Prepared::parts).collect());
     let synchronizer = govern::start(&mut belongings.tasks, &scenario, &fleet, &plane, events);
     let listener = serving::metrics_listener(belongings, &scenario, announcer).await?;
@@ -115,6 +119,7 @@ pub async fn boot(
     belongings.tasks.spawn(overloads);
     belongings.tasks.spawn(overload::watch_overruns(lab.clone()));
     serving::serve(belongings, &lab, listener)?;
+    attach::serve(belongings, &lab, relays);
     set_off(belongings, &lab, guests, orders.hold).await?;
     come_up(belongings, &lab, orders, announcer).await?;
     lab.enter(Phase::Up);
@@ -183,10 +188,7 @@ async fn gather(scenario: &mut Scenario, announcer: &Announcer) -> Result<Means,
     let programs = fs::read(&object)
         .map_err(|error| Failure::runtime(format!("cannot read {}: {error}", object.display())))?;
     let user = RunAs::choose();
-    for guest in &scenario.guests {
-        // Opened again for each guest; here only so that what is missing is told at once.
-        Images::open(&guest.boot, &parts, &user)?;
-    }
+    let images = attach::open_images(scenario, &parts, &user)?;
     let binary = Binary::find().await?;
     let acceleration = Acceleration::choose(&binary, &user).await;
     announcer.note(format!("QEMU {}: {}", binary.version(), acceleration.remark));
@@ -194,7 +196,7 @@ async fn gather(scenario: &mut Scenario, announcer: &Announcer) -> Result<Means,
     settled.into_iter().for_each(|remark| announcer.note(remark));
     let exactness = Exactness::of(scenario, &parts)?;
     let perturbed = Perturbed::default();
-    Ok(Means { binary, user, acceleration, parts, programs, exactness, perturbed })
+    Ok(Means { binary, user, acceleration, programs, exactness, perturbed, images })
 }
 
 type Plane = (datapath::Datapath, mpsc::Receiver<datapath::Event>);
@@ -250,12 +252,17 @@ fn tap_settings(scenario: &Scenario) -> impl Iterator<Item = TapSettings> {
     })
 }
 
+/// A guest, and what leads to its management network.
+type Started = (Prepared, Option<Relay>);
+
 async fn start_guests(
     belongings: &Belongings,
     scenario: &Scenario,
     means: &Means,
-) -> Result<Vec<Prepared>, Failure> {
-    let starts = (0..scenario.guests.len()).map(|index| start(belongings, scenario, means, index));
+) -> Result<Vec<Started>, Failure> {
+    let keys = block_in_place(|| attach::prepare(belongings, scenario))?;
+    let begin = |index| start(belongings, scenario, means, keys.as_ref(), index);
+    let starts = (0..scenario.guests.len()).map(begin);
     stream::iter(starts).buffered(STARTING_AT_ONCE).try_collect().await
 }
 
@@ -263,8 +270,9 @@ async fn start(
     belongings: &Belongings,
     scenario: &Scenario,
     means: &Means,
+    keys: Option<&Keys>,
     index: usize,
-) -> Result<Prepared, Failure> {
+) -> Result<Started, Failure> {
     let guest = &scenario.guests[index];
     let netns = belongings.netns.as_ref().expect("the network is built before the guests");
     let directory = belongings.dir.guest(&guest.name)?;
@@ -273,6 +281,7 @@ async fn start(
         Failure::runtime(format!("no descriptor for a tap of `{}`: {error}", guest.name))
             .remedy("raise the limit of open files (`ulimit -n`)")
     })?;
+    let attachments = Attachments::of(index, scenario, keys, belongings, &directory).await?;
     let launch = Launch {
         binary: &means.binary,
         user: &means.user,
@@ -282,7 +291,9 @@ async fn start(
         guest,
         directory: &directory,
         hosts: &scenario.hosts_of(guest),
-        images: &Images::open(&guest.boot, &means.parts, &means.user)?,
+        images: &means.images[index],
+        disks: attachments.disks,
+        management: attachments.management,
         taps,
         exact: means
             .exactness
@@ -295,10 +306,11 @@ async fn start(
     let quiet = means.exactness.is_some();
     let origin = if quiet { Origin::Tsc } else { Origin::Boot };
     let planned = guest.schedule(origin).map_or_else(Vec::new, |schedule| schedule.runs);
-    let terms = Terms { quiet, planned, perturbed: means.perturbed.clone() };
+    let (perturbed, ways) = (means.perturbed.clone(), attachments.ways);
+    let terms = Terms { quiet, planned, perturbed, ways };
     let prepared = Prepared::take_over(guest.clone(), running, &directory, terms).await?;
     prioritize(scenario, &prepared);
-    Ok(prepared)
+    Ok((prepared, attachments.relay))
 }
 
 /// QEMU has inherited the daemon's priority, which is not for it.

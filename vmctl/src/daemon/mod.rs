@@ -15,10 +15,12 @@
 //! * `guest`, `agent`, `console`, `fleet`: one guest's attendants, and all guests at once.
 //! * `runs`, `heard`, `perturbed`: what guests did by themselves, whether it was listened to, and
 //!   what the host did to them. `judge`: whether it is what the file expects.
+//! * `attach`, `management`: disks and ways in that some guests have besides.
 //! * `routes`, `exec`, `console_socket`, [`bounded`]: the control API.
 //! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
 
 mod agent;
+mod attach;
 mod belongings;
 mod boot;
 pub mod bounded;
@@ -37,6 +39,7 @@ mod heard;
 mod judge;
 mod lab;
 mod leash;
+mod management;
 mod overload;
 mod pairs;
 mod perturbed;

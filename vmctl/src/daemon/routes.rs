@@ -22,6 +22,7 @@ use super::{
 };
 use crate::api::{
     BODY_LIMIT,
+    access::{Gdb, Ssh},
     channel::MESSAGE_LIMIT,
     failure::Failure,
     link::LinkChange,
@@ -66,6 +67,8 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/clock", get(clock))
         .route("/v1/runs", get(async |State(lab): Shared| Json(lab.runs())))
         .route("/v1/shutdown", post(shutdown))
+        .route("/v1/guests/{node}/ssh", get(ssh))
+        .route("/v1/guests/{node}/gdb", get(gdb))
         .route("/v1/guests/{node}/exec", get(open_exec))
         .route("/v1/guests/{node}/console", get(open_console))
         .fallback(async || Refusal(Failure::not_found("no such request; see /v1/status")))
@@ -112,6 +115,14 @@ async fn play(State(lab): Shared, Body(play): Body<Play>) -> Answer<Played> {
 async fn shutdown(State(lab): Shared) -> impl IntoResponse {
     lab.end("asked to by the control API");
     (StatusCode::ACCEPTED, Json(()))
+}
+
+async fn ssh(State(lab): Shared, Path(node): Path<String>) -> Answer<Ssh> {
+    answer(lab.seat(&node)?.ssh())
+}
+
+async fn gdb(State(lab): Shared, Path(node): Path<String>) -> Answer<Gdb> {
+    answer(lab.seat(&node)?.gdb())
 }
 
 async fn open_exec(

@@ -35,7 +35,7 @@ pub use source::Source;
 pub use value::{Choice, Loss};
 pub use word::{Kind, Mode, OnExit, Overload, Speed, Start};
 pub use written::{
-    Expect, Interface, Link, LinkKeys, Metrics, Node, NodeKeys, Run, Time, Topology,
+    Cloud, Expect, Interface, Link, LinkKeys, Metrics, Node, NodeKeys, Run, Time, Topology,
 };
 
 pub(crate) use value::parse_bursts;

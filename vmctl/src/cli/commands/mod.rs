@@ -1,10 +1,12 @@
 //! One struct per command, its help beside it; the files go by what commands are about.
 
+mod access;
 mod guest;
 mod lab;
 mod network;
 mod time;
 
+pub use access::*;
 pub use guest::*;
 pub use lab::*;
 pub use network::*;
@@ -38,6 +40,9 @@ Virtual time is shown beside the host's, which goes on in pauses and by which ev
     Exec(Exec),
     Doctor(Doctor),
     Console(Console),
+    Ssh(Ssh),
+    SshConfig(SshConfig),
+    Gdb(Gdb),
 
     /// Stop all guests and virtual time
     #[command(after_help = "\

@@ -9,7 +9,9 @@ use super::fabric::Fabric;
 use super::{Scenario, limits};
 use crate::topology::{Diagnostic, Diagnostics, Kind, Report, Spanned, Topology};
 
+mod access;
 mod addresses;
+mod boot;
 mod interfaces;
 mod links;
 mod lookahead;
@@ -38,6 +40,7 @@ pub(super) fn check(topology: &Topology, path: &Path, found: &mut Diagnostics) -
     let fabric = Fabric::new(&wired.links, wired.switches.len());
     addresses::assign(topology, &mut wired, &fabric, found);
     wiring::warn(topology, &wired, &fabric, found);
+    access::barred(topology, &wired.guests, found);
     runs::warn(&topology.time, &topology.nodes, found);
     let (time, choices) = time::settle(topology, &wired, found)?;
     (found.errors() == 0).then(|| Scenario {
