@@ -62,7 +62,9 @@ mod tests {
         let way = Gdb { socket: "/run/l/guests/a/gdb.sock".into(), nokaslr: true };
         let words = words(&way, Some("/src/my linux/vmlinux")).expect("words");
         let shown = shlex::try_join(words.iter().map(String::as_str)).expect("no NUL");
-        insta::assert_snapshot!(shown, @"gdb -q -ex 'set architecture i386:x86-64' -ex 'target remote /run/l/guests/a/gdb.sock' '/src/my linux/vmlinux'");
+        let expected = "gdb -q -ex 'set architecture i386:x86-64' \
+                        -ex 'target remote /run/l/guests/a/gdb.sock' '/src/my linux/vmlinux'";
+        assert_eq!(shown, expected);
         let long = Gdb { socket: format!("/run/{}", "x".repeat(110)).into(), ..way };
         assert!(super::words(&long, None).is_err());
     }

@@ -60,6 +60,9 @@ mod tests {
         };
         let words: Vec<_> =
             arguments(&way).into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        insta::assert_snapshot!(words.join(" "), @r#"-o Port=40000 -o User=me -o IdentityFile="/run/a b/id" -o IdentitiesOnly=yes -o UserKnownHostsFile="/run/a b/known" -o StrictHostKeyChecking=accept-new -o HostKeyAlias=web.lab 127.0.0.1 --"#);
+        let expected = "-o Port=40000 -o User=me -o IdentityFile=\"/run/a b/id\" -o IdentitiesOnly=yes \
+                        -o UserKnownHostsFile=\"/run/a b/known\" -o StrictHostKeyChecking=accept-new \
+                        -o HostKeyAlias=web.lab 127.0.0.1 --";
+        assert_eq!(words.join(" "), expected);
     }
 }
