@@ -28,7 +28,7 @@ fn arguments(way: &Ssh) -> Vec<OsString> {
 }
 
 /// The options of ssh_config(5), but for the host's name.
-pub(super) fn options(way: &Ssh) -> [(&'static str, String); 7] {
+pub(super) fn options(way: &Ssh) -> [(&'static str, String); 8] {
     [
         ("Port", way.address.port().to_string()),
         ("User", way.user.clone()),
@@ -37,6 +37,8 @@ pub(super) fn options(way: &Ssh) -> [(&'static str, String); 7] {
         ("UserKnownHostsFile", quoted(&way.known_hosts)),
         ("StrictHostKeyChecking", "accept-new".into()),
         ("HostKeyAlias", way.alias.clone()),
+        // Not that a key was added to a file that goes with the lab.
+        ("LogLevel", "ERROR".into()),
     ]
 }
 
@@ -62,7 +64,7 @@ mod tests {
             arguments(&way).into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let expected = "-o Port=40000 -o User=me -o IdentityFile=\"/run/a b/id\" -o IdentitiesOnly=yes \
                         -o UserKnownHostsFile=\"/run/a b/known\" -o StrictHostKeyChecking=accept-new \
-                        -o HostKeyAlias=web.lab 127.0.0.1 --";
+                        -o HostKeyAlias=web.lab -o LogLevel=ERROR 127.0.0.1 --";
         assert_eq!(words.join(" "), expected);
     }
 }
