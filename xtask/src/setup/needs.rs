@@ -20,11 +20,28 @@ pub enum Need {
     Jq,
     /// `curl`.
     Curl,
+    /// `qemu-img`.
+    QemuImg,
+    /// `ssh`, `ssh-keygen`.
+    OpenSsh,
+    /// What the tests make a disk image with.
+    ImageTools,
 }
 
 /// Every part, the larger ones first.
-const ALL: [Need; 6] =
-    [Need::Qemu, Need::EbpfToolchain, Need::StaticLibc, Need::Iproute, Need::Jq, Need::Curl];
+const ALL: [Need; 9] = [
+    Need::Qemu,
+    Need::EbpfToolchain,
+    Need::StaticLibc,
+    Need::Iproute,
+    Need::Jq,
+    Need::Curl,
+    Need::QemuImg,
+    Need::OpenSsh,
+    Need::ImageTools,
+];
+/// Each from another package.
+const IMAGE_TOOLS: [&str; 6] = ["mmdebstrap", "syslinux", "mcopy", "mkfs.vfat", "sfdisk", "mke2fs"];
 
 /// The parts that are not here.
 pub fn missing() -> Vec<Need> {
@@ -41,6 +58,9 @@ impl Need {
             Self::Iproute => "iproute2 (ip)",
             Self::Jq => "jq",
             Self::Curl => "curl",
+            Self::QemuImg => "qemu-img",
+            Self::OpenSsh => "OpenSSH's client (ssh, ssh-keygen)",
+            Self::ImageTools => "mmdebstrap, syslinux, mtools, dosfstools, fdisk, e2fsprogs",
         }
     }
 
@@ -53,6 +73,9 @@ impl Need {
             Self::Iproute => "makes the interfaces of the kernel tests (`cargo xtask test kernel`)",
             Self::Jq => "reads JSON in the validation scripts (`tests/validate/`)",
             Self::Curl => "asks the control socket in the tests (`cargo xtask test qemu`)",
+            Self::QemuImg => "makes what guests with disk images write to",
+            Self::OpenSsh => "logs in to guests with disk images (`vmctl ssh`)",
+            Self::ImageTools => "make the disk image of the tests (`cargo xtask test qemu`)",
         }
     }
 
@@ -64,6 +87,11 @@ impl Need {
             Self::Iproute => host::program("ip").is_some(),
             Self::Jq => host::program("jq").is_some(),
             Self::Curl => host::program("curl").is_some(),
+            Self::QemuImg => host::program("qemu-img").is_some(),
+            Self::OpenSsh => {
+                ["ssh", "ssh-keygen"].into_iter().all(|name| host::program(name).is_some())
+            }
+            Self::ImageTools => IMAGE_TOOLS.into_iter().all(|name| host::program(name).is_some()),
         }
     }
 
@@ -95,6 +123,15 @@ impl Need {
             }
             Self::Jq => &[("Debian, Ubuntu, Fedora, Arch", "jq")],
             Self::Curl => &[("Debian, Ubuntu, Fedora, Arch", "curl")],
+            Self::QemuImg => &[("Debian, Ubuntu", "qemu-utils"), ("Fedora, Arch", "qemu-img")],
+            Self::OpenSsh => &[
+                ("Debian, Ubuntu", "openssh-client"),
+                ("Fedora", "openssh-clients"),
+                ("Arch", "openssh"),
+            ],
+            Self::ImageTools => {
+                &[("Debian, Ubuntu", "mmdebstrap syslinux mtools dosfstools fdisk e2fsprogs")]
+            }
         }
     }
 }
