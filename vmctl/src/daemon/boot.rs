@@ -43,7 +43,6 @@ use crate::{
     api::{self, failure::Failure},
     cloud::Keys,
     lab::{NetNs, Tap, TapSettings},
-    metrics::Names,
     parts::{Part, Parts},
     qemu::{Acceleration, Binary, Images, Launch, RunAs, priority, spawn},
     scenario::{Scenario, Speed},
@@ -103,7 +102,7 @@ pub async fn boot(
         seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
         journal: Arc::new(Journal::new(since)),
         first_pings: OnceLock::new(),
-        names: Arc::new(names(&scenario)),
+        names: Arc::new(serving::names(&scenario)),
         perturbed: means.perturbed.clone(),
         ears: guests.iter().flat_map(|guest| guest.ears.clone()).collect(),
         datapath: plane,
@@ -338,15 +337,5 @@ fn about(
         accelerator: means.acceleration.accel.to_string(),
         stamp: describe::stamps(stamps).into(),
         metrics: belongings.record.metrics,
-    }
-}
-
-fn names(scenario: &Scenario) -> Names {
-    Names {
-        lab: scenario.name.to_string(),
-        guests: scenario.guests.iter().map(|guest| guest.name.to_string()).collect(),
-        ports: tap_settings(scenario).map(|tap| tap.alias).collect(),
-        links: scenario.links.iter().map(|link| link.label.clone()).collect(),
-        switches: scenario.switches.iter().map(|switch| switch.name.to_string()).collect(),
     }
 }
