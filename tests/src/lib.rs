@@ -3,6 +3,7 @@
 //! * [`agent`]: a QEMU with the agent of mode `exact`, with the test in the daemon's place.
 //! * [`detective`]: whether what a guest saw of its clocks in some runs differs from other runs.
 //! * [`figures`]: what is made of measured values before they are compared and printed.
+//! * [`image`]: a real disk image, made once.
 //! * [`lab`]: a running lab, driven through the `vmctl` binary as a user would, gone when dropped.
 //! * [`mischief`]: a host that is busy, and processes that stand still.
 //! * [`netns`]: a network namespace for the length of a test.
@@ -20,6 +21,7 @@
 pub mod agent;
 pub mod detective;
 pub mod figures;
+pub mod image;
 pub mod lab;
 pub mod mischief;
 pub mod netns;

@@ -16,7 +16,7 @@ use vmctl::lab::Tap;
 use vmctl::parts::Parts;
 use vmctl::qemu::{Accel, Acceleration, Binary, Images, Launch, RunAs, Running, spawn};
 use vmctl::qmp::{Client, Limits};
-use vmctl::scenario::{Boot, Guest, IfName, MacAddr, Nic, NodeName, OnExit};
+use vmctl::scenario::{Access, Boot, Guest, IfName, Initrd, MacAddr, Nic, NodeName, OnExit};
 
 /// A guest on a site, and what it is started with.
 struct Stand {
@@ -32,7 +32,9 @@ impl Stand {
         let nics = (0..nics).map(nic).collect();
         let name = NodeName::new("alice").expect("a name");
         let on_exit = OnExit::Continue;
-        let guest = Guest { name, boot, memory: 128 << 20, vcpus: 1, on_exit, nics, runs: vec![] };
+        let access = Access::default();
+        let guest =
+            Guest { name, boot, memory: 128 << 20, vcpus: 1, on_exit, nics, runs: vec![], access };
         Self { site: Site::new(), binary, user: RunAs::choose(), guest }
     }
 
@@ -51,6 +53,8 @@ impl Stand {
             directory: &site.state.guest(&self.guest.name).expect("directory"),
             hosts: &[],
             images: &images,
+            disks: None,
+            management: None,
             taps: taps.iter().map(|tap| tap.descriptor().expect("a descriptor")).collect(),
             exact: None,
         };
@@ -66,6 +70,11 @@ fn nic(index: u8) -> Nic {
         address: None,
         mtu: 1500,
     }
+}
+
+/// A kernel by itself.
+fn plain(kernel: PathBuf) -> Boot {
+    Boot::Kernel { kernel, initrd: None, append: String::new(), modules: None }
 }
 
 fn parts() -> Parts {
@@ -177,7 +186,8 @@ async fn images_that_only_root_can_reach_and_read_boot() {
         path
     };
     let append = "commas, and=\"quotes\"".to_owned();
-    let boot = Boot::Kernel { kernel: copy("vmlinuz"), initrd: Some(copy("initrd.img")), append };
+    let (kernel, initrd) = (copy("vmlinuz"), Some(Initrd::File(copy("initrd.img"))));
+    let boot = Boot::Kernel { kernel, initrd, append, modules: None };
     let stand = Stand::new(boot, 0).await;
     let (mut running, _) = stand.start();
     connect(&running).await.cont().await.expect("cont");
@@ -220,7 +230,7 @@ async fn what_qemu_refuses_is_in_its_last_words() {
     let root = tempfile::tempdir().expect("temporary directory");
     let kernel = root.path().join("kernel");
     fs::write(&kernel, "no kernel").expect("file");
-    let boot = Boot::Kernel { kernel, initrd: None, append: String::new() };
+    let boot = plain(kernel);
     let stand = Stand::new(boot, 0).await;
     let (mut running, _) = stand.start();
     let status = running.process.ended().await.expect("reaped");
@@ -236,7 +246,7 @@ async fn images_that_are_no_files_are_refused() {
     let fifo = root.path().join("fifo");
     Command::new("mkfifo").arg(&fifo).status().expect("mkfifo(1)");
     for kernel in [fifo, root.path().to_owned(), root.path().join("none"), "/dev/zero".into()] {
-        let boot = Boot::Kernel { kernel: kernel.clone(), initrd: None, append: String::new() };
+        let boot = plain(kernel.clone());
         let error = Images::open(&boot, &parts(), &RunAs::choose()).expect_err("refused");
         let expected = format!("cannot read the kernel {}: ", kernel.display());
         assert!(error.to_string().starts_with(&expected), "{error}");

@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt as _;
 use vmctl::parts::Parts;
 use vmctl::qemu::{Accel, Binary, Images, Launch, RunAs, Running, spawn};
 use vmctl::qmp::{Client, Going, Halted, Limits};
-use vmctl::scenario::{Boot, Guest, NodeName, OnExit};
+use vmctl::scenario::{Access, Boot, Guest, NodeName, OnExit};
 
 const HPET: &str = "xp/gx 0xfed000f0";
 const ACPI_PM: &str = "i/w 0x608";
@@ -33,6 +33,7 @@ impl Stand {
         let guest = Guest {
             name: NodeName::new("alice").expect("a name"),
             boot: Boot::BuiltIn,
+            access: Access::default(),
             memory: 128 << 20,
             vcpus: 1,
             on_exit: OnExit::Continue,
@@ -50,6 +51,8 @@ impl Stand {
             directory: &site.state.guest(&guest.name).expect("a directory"),
             hosts: &[],
             images: &Images::open(&guest.boot, &parts, &user).expect("images"),
+            disks: None,
+            management: None,
             taps: Vec::new(),
             exact: None,
         })

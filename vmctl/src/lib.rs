@@ -5,8 +5,11 @@
 pub mod api;
 pub mod cli;
 pub mod client;
+pub mod cloud;
 pub mod commands;
 pub mod daemon;
+pub mod disk;
+pub mod inspect;
 pub mod lab;
 pub mod metrics;
 pub mod output;

@@ -4,10 +4,15 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use chronotap::sim::PortId;
-use vmctl::qemu::{Accel, AgentDescriptors, Binary, Descriptors, ExactMachine, Machine};
+use vmctl::disk::Format;
+use vmctl::qemu::{
+    Accel, AgentDescriptors, Binary, Descriptors, DiskDescriptors, ExactMachine, Machine,
+    Management,
+};
 use vmctl::qmp::Version;
 use vmctl::scenario::{
-    Boot, Expect, Guest, IcountShift, IfName, LabName, MacAddr, Nic, NodeName, OnExit, Run,
+    Access, Boot, Expect, Guest, IcountShift, IfName, LabName, MacAddr, NamedFile, Nic, NodeName,
+    OnExit, Run,
 };
 
 fn nic(index: u8, address: Option<&str>) -> Nic {
@@ -23,7 +28,8 @@ fn nic(index: u8, address: Option<&str>) -> Nic {
 fn guest(boot: Boot) -> Guest {
     let nics = vec![nic(0, Some("10.0.0.1/24")), nic(1, None)];
     let name = NodeName::new("alice").expect("a name");
-    Guest { name, boot, memory: 256 << 20, vcpus: 2, on_exit: OnExit::Continue, nics, runs: vec![] }
+    let (on_exit, access) = (OnExit::Continue, Access::default());
+    Guest { name, boot, memory: 256 << 20, vcpus: 2, on_exit, nics, runs: vec![], access }
 }
 
 fn descriptors(kvm: Option<i32>) -> Descriptors {
@@ -33,8 +39,10 @@ fn descriptors(kvm: Option<i32>) -> Descriptors {
         consoles: [4, 20],
         exec: 5,
         taps: vec![6, 7],
-        kernel: 8,
+        kernel: Some(8),
         initrd,
+        disks: None,
+        gdb: None,
         kvm,
         agent: None,
     }
@@ -57,7 +65,8 @@ fn show_exact(
         (Ipv4Addr::new(10, 0, 0, 1), "alice".to_owned()),
         (Ipv4Addr::new(10, 0, 0, 2), "bob".to_owned()),
     ];
-    let machine = Machine { lab: &lab, guest, hosts: &hosts, accel, binary, exact };
+    let management = guest.access.management.map(|mac| Management::new(3, mac));
+    let machine = Machine { lab: &lab, guest, hosts: &hosts, accel, binary, exact, management };
     let mut text = String::new();
     for argument in machine.arguments(fds) {
         let separator = if argument.starts_with('-') { "\n" } else { " " };
@@ -80,9 +89,33 @@ fn the_built_in_guest_on_tcg() {
 #[test]
 fn a_kernel_of_the_users_on_kvm() {
     let append = "root=/dev/vda, quiet \"a,b\"".to_owned();
-    let boot = Boot::Kernel { kernel: "/k, v".into(), initrd: None, append };
+    let boot = Boot::Kernel { kernel: "/k, v".into(), initrd: None, append, modules: None };
     let fds = Descriptors { initrd: None, ..descriptors(Some(9)) };
     insta::assert_snapshot!(show(&guest(boot), Accel::Kvm, &binary(10, 0, true), &fds));
+}
+
+/// The image is the end of its chain and only read, whatever it says of itself; QEMU is told what it is.
+#[test]
+fn a_disk_image_with_a_management_network_and_a_debugger() {
+    let image = NamedFile { path: "/images/d, 1.qcow2".into(), place: 0..1 };
+    let mut guest = guest(Boot::Image(image));
+    guest.access.management = Some(MacAddr([2, 0, 0, 0, 1, 0]));
+    let disks = DiskDescriptors { format: Format::Qcow2, image: 10, overlay: 11, seed: 12 };
+    let none = Descriptors { kernel: None, initrd: None, gdb: Some(13), ..descriptors(None) };
+    let with = |disks| Descriptors { disks: Some(disks), ..none.clone() };
+    let binary = binary(10, 0, true);
+    let qcow2 = show(&guest, Accel::Tcg, &binary, &with(disks));
+    let options = ["-add-fd", "-blockdev", "-gdb", "-kernel", "-append", "-fw_cfg"];
+    let words = ["virtio-blk", "management", "id=gdb"];
+    let is_ours = |line: &&str| {
+        options.iter().any(|option| line.starts_with(option))
+            || words.iter().any(|word| line.contains(word))
+    };
+    insta::assert_snapshot!(qcow2.lines().filter(is_ours).collect::<Vec<_>>().join("\n"));
+    let raw = DiskDescriptors { format: Format::Raw, ..disks };
+    let raw = show(&guest, Accel::Tcg, &binary, &with(raw));
+    let base = raw.lines().find(|line| line.contains("/dev/fdset/2")).expect("the image");
+    assert!(base.contains("raw") && !base.contains("backing"), "{base}");
 }
 
 #[test]

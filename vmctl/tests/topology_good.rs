@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chronotap::sim::{Loss, PortId, Probability, QueueLimit, Rate, Way};
 use vmctl::scenario::{
-    Boot, LinkChange, OnExit, Overload, PING_FRAME, Scenario, TimeSettings, limits,
+    Boot, Initrd, LinkChange, OnExit, Overload, PING_FRAME, Scenario, TimeSettings, limits,
 };
 
 fn accept(text: &str) -> Scenario {
@@ -302,8 +302,9 @@ fn kernels_are_found_beside_the_file() {
     );
     let boot = Boot::Kernel {
         kernel: "/labs/bzImage".into(),
-        initrd: Some("/boot/initrd".into()),
+        initrd: Some(Initrd::File("/boot/initrd".into())),
         append: "quiet".to_owned(),
+        modules: None,
     };
     assert_eq!(scenario.guests[0].boot, boot);
     assert_eq!(scenario.guests[0].on_exit, OnExit::End);

@@ -3,15 +3,17 @@
 //!
 //! ```text
 //!   guest/image/packages.txt ─ packages ─ libraries ┐
+//!   target/guest/extra.txt ────┘                    │
 //!   guest/image/modules.txt ── modules ─────────────┤
 //!   guest/image/root/ ──────────────────────────────┼─ tree ─ initrd.img
 //!   guest/src ──────────────── tool ────────────────┘
 //! ```
 //!
 //! A second call with the same recipe and sources does nothing. The packages are fetched once per
-//! recipe; `--update` looks for newer ones.
+//! recipe; `--update` looks for newer ones. `add` and `remove` change the user's part of the recipe.
 
 mod elf;
+mod extra;
 mod libraries;
 mod modules;
 mod packages;
@@ -24,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::cache::{self, Ingredients};
 use crate::{process, workspace};
@@ -37,6 +39,26 @@ pub struct Arguments {
     /// Fetch the packages anew: whatever versions apt knows now.
     #[arg(long)]
     update: bool,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Put the programs of more Debian packages into the image.
+    Add {
+        /// Names of packages.
+        #[arg(required = true)]
+        packages: Vec<String>,
+    },
+    /// Show which packages were added, and how large the image is.
+    List,
+    /// Take packages out again.
+    Remove {
+        /// Names of packages.
+        #[arg(required = true)]
+        packages: Vec<String>,
+    },
 }
 
 /// Where the kernel lies.
@@ -54,14 +76,39 @@ pub fn initrd() -> PathBuf {
 /// # Errors
 /// If a package cannot be had, or something in it is not where the recipe says.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    let before = match &arguments.verb {
+        None => return build(arguments.update),
+        Some(Verb::List) => return list(),
+        Some(Verb::Add { packages }) => extra::add(packages)?,
+        Some(Verb::Remove { packages }) => extra::remove(packages)?,
+    };
+    if let Err(error) = build(arguments.update) {
+        extra::write(&before)?;
+        return Err(error.context("the list of packages is as it was"));
+    }
+    list()
+}
+
+fn list() -> Result<()> {
+    for line in extra::lines()? {
+        println!("{line}");
+    }
+    match fs::metadata(initrd()) {
+        Ok(found) => println!("{}: {} KiB", initrd().display(), found.len() >> 10),
+        Err(_) => println!("{} is not built", initrd().display()),
+    }
+    Ok(())
+}
+
+fn build(update: bool) -> Result<()> {
     let key = key()?;
     let fresh = cache::is_fresh(&kernel(), &key) && cache::is_fresh(&initrd(), &key);
-    if fresh && !arguments.update {
+    if fresh && !update {
         return Ok(());
     }
     eprintln!("building {}", initrd().display());
     let tool = tool::build()?;
-    let packages = Packages::fetch(&recipe("packages.txt"), arguments.update)?;
+    let packages = Packages::fetch(&recipes(), update)?;
     let image = assemble(&packages, &tool)?;
     let draft = tempfile::NamedTempFile::new()?;
     fs::write(draft.path(), &image)?;
@@ -75,6 +122,12 @@ fn recipe(name: &str) -> PathBuf {
     workspace::root().join("guest/image").join(name)
 }
 
+/// Lists of packages with their programs: ours, and the user's.
+fn recipes() -> Vec<PathBuf> {
+    let extra = extra::list();
+    [recipe("packages.txt")].into_iter().chain(extra.exists().then_some(extra)).collect()
+}
+
 /// All that the image depends on, but for the versions of packages.
 fn key() -> Result<String> {
     let root = workspace::root();
@@ -82,7 +135,7 @@ fn key() -> Result<String> {
     let sources = ["guest", "Cargo.toml", "Cargo.lock", "xtask/src/guest", "xtask/src/guest.rs"];
     let start = Ingredients::default().text(&compiler);
     let all = sources.iter().try_fold(start, |so_far, path| so_far.path(&root.join(path)))?;
-    Ok(all.key())
+    Ok(recipes().iter().try_fold(all, |so_far, recipe| so_far.path(recipe))?.key())
 }
 
 /// The initramfs as octets. The same packages and tool give the same octets.

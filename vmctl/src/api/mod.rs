@@ -19,12 +19,15 @@
 //! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
 //! | `GET /v1/log`, `GET /v1/guests/NODE/log` | query: [`LogQuery`](logs::LogQuery) | the log, as it was written |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
+//! | `GET /v1/guests/NODE/ssh` | | [`Ssh`](access::Ssh) |
+//! | `GET /v1/guests/NODE/gdb` | | [`Gdb`](access::Gdb) |
 //! | `POST /v1/guests/NODE/exec` | [`Request`](exec::Request) | [`Ran`](exec::Ran), when the command has ended |
 //! | `GET /v1/guests/NODE/exec` | WebSocket | [`channel`] |
 //! | `GET /v1/guests/NODE/console?index=N` | WebSocket | [`channel`] |
 //!
 //! `docs/api.md` tells the same to users. A request that fails is answered with a [`Failure`](failure::Failure).
 
+pub mod access;
 pub mod capture;
 pub mod channel;
 pub mod exact;

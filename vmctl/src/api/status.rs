@@ -172,6 +172,9 @@ pub struct Guest {
     pub memory_bytes: u64,
     /// How often it has rebooted.
     pub reboots: u64,
+    /// Where its sshd can be reached on this host; absent without a management network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub management: Option<SocketAddr>,
 }
 
 /// An address of a guest.

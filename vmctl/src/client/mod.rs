@@ -11,6 +11,7 @@ pub use http::Stream;
 pub use socket::{Channels, FromGuest, ToGuest};
 
 use crate::api::{
+    access::{Gdb, Ssh},
     capture::{CaptureQuery, ID_HEADER},
     failure::{Failure, chain},
     link::LinksChange,
@@ -136,6 +137,16 @@ impl Client {
             None => format!("/v1/log?{query}"),
         };
         http::stream(self.connect().await?, &path).await
+    }
+
+    /// How to log in to a guest over its management network.
+    pub async fn ssh(&self, node: &str) -> Result<Ssh, Failure> {
+        self.get(&format!("/v1/guests/{}/ssh", escape(node))).await
+    }
+
+    /// How to attach a debugger to a guest.
+    pub async fn gdb(&self, node: &str) -> Result<Gdb, Failure> {
+        self.get(&format!("/v1/guests/{}/gdb", escape(node))).await
     }
 
     /// Opens the WebSocket of a guest's commands.

@@ -11,6 +11,7 @@ mod cp;
 pub mod doctor;
 mod down;
 mod exec;
+mod gdb;
 mod held;
 mod link;
 mod logs;
@@ -21,6 +22,8 @@ mod privilege;
 mod ps;
 mod run;
 mod schema;
+mod ssh;
+mod ssh_config;
 mod target;
 mod terminal;
 mod time;
@@ -62,6 +65,9 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Tmux => done(wait(tmux::run(lab))),
         Command::Doctor(args) => done(wait(doctor::run(&args, lab, format))),
         Command::Console(args) => done(wait(console::run(&args, lab))),
+        Command::Ssh(args) => ssh::run(&args, lab),
+        Command::SshConfig(args) => done(wait(ssh_config::run(&args, lab, format))),
+        Command::Gdb(args) => done(gdb::run(&args, lab, format)),
         Command::Pause => done(wait(time::pause(lab, format))),
         Command::Resume => done(wait(time::resume(lab, format))),
         Command::Step(args) => wait(advance::step(args.duration, lab, format)),

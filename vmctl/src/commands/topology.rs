@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     api::failure::Failure,
-    output,
+    inspect, output,
     scenario::{LabName, Scenario},
 };
 
@@ -35,7 +35,7 @@ pub fn check_rereadable(file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Loads a topology file. `lab` overrides the file's name, `seed` its seed.
+/// Loads a topology file, and looks at the files that it names. `lab` overrides the file's name, `seed` its seed.
 ///
 /// # Errors
 /// Usage, with all that is wrong in the file.
@@ -46,6 +46,8 @@ pub fn load_quietly(
 ) -> Result<Scenario, Failure> {
     let styled = output::text::colours();
     let mut scenario = Scenario::load_with_seed(file, seed)
+        .map_err(|rejected| Failure::usage(rejected.0.render(styled).trim_end()))?;
+    inspect::files(&scenario)
         .map_err(|rejected| Failure::usage(rejected.0.render(styled).trim_end()))?;
     if let Some(lab) = lab {
         scenario.name = LabName::new(lab)

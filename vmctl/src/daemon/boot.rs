@@ -22,6 +22,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::{sync::mpsc, task::block_in_place};
 
 use super::{
+    attach::{self, Attachments},
     attention::Attention,
     belongings::Belongings,
     capture::Scene,
@@ -32,6 +33,7 @@ use super::{
     guest::Prepared,
     lab::{Lab, Phase},
     leash::Announcer,
+    management::Relay,
     overload,
     perturbed::Perturbed,
     ready,
@@ -40,8 +42,8 @@ use super::{
 };
 use crate::{
     api::{self, failure::Failure},
+    cloud::Keys,
     lab::{NetNs, Tap, TapSettings},
-    metrics::Names,
     parts::{Part, Parts},
     qemu::{Acceleration, Binary, Images, Launch, RunAs, priority, spawn},
     scenario::{Scenario, Speed},
@@ -56,10 +58,10 @@ struct Means {
     binary: Binary,
     user: RunAs,
     acceleration: Acceleration,
-    parts: Parts,
     programs: Vec<u8>,
     exactness: Option<Exactness>,
     perturbed: Perturbed,
+    images: Vec<Arc<Images>>,
 }
 
 /// How the lab comes up, besides what its topology says.
@@ -99,7 +101,8 @@ pub async fn boot(
         belongings.captures.save(scene, path).await?;
     }
     announcer.step(format!("starting {} guests", scenario.guests.len()));
-    let guests = start_guests(belongings, &scenario, &means).await?;
+    let started = start_guests(belongings, &scenario, &means).await?;
+    let (guests, relays): (Vec<_>, Vec<_>) = started.into_iter().unzip();
     let fleet = Fleet::new(guests.iter().map(Prepared::parts).collect());
     let synchronizer = govern::start(&mut belongings.tasks, &scenario, &fleet, &plane, events);
     let listener = serving::metrics_listener(belongings, &scenario, announcer).await?;
@@ -109,7 +112,7 @@ pub async fn boot(
         journal: Arc::new(Journal::new(since)),
         first_pings: OnceLock::new(),
         dir: belongings.dir.path().to_owned(),
-        names: Arc::new(names(&scenario)),
+        names: Arc::new(serving::names(&scenario)),
         perturbed: means.perturbed.clone(),
         ears: guests.iter().flat_map(|guest| guest.ears.clone()).collect(),
         datapath: plane,
@@ -127,6 +130,7 @@ pub async fn boot(
     belongings.tasks.spawn(overloads);
     belongings.tasks.spawn(overload::watch_overruns(lab.clone()));
     serving::serve(belongings, &lab, listener)?;
+    attach::serve(belongings, &lab, relays);
     set_off(belongings, &lab, guests, orders.hold).await?;
     come_up(belongings, &lab, orders, announcer).await?;
     lab.enter(Phase::Up);
@@ -195,10 +199,7 @@ async fn gather(scenario: &mut Scenario, announcer: &Announcer) -> Result<Means,
     let programs = fs::read(&object)
         .map_err(|error| Failure::runtime(format!("cannot read {}: {error}", object.display())))?;
     let user = RunAs::choose();
-    for guest in &scenario.guests {
-        // Opened again for each guest; here only so that what is missing is told at once.
-        Images::open(&guest.boot, &parts, &user)?;
-    }
+    let images = attach::open_images(scenario, &parts, &user)?;
     let binary = Binary::find().await?;
     let acceleration = Acceleration::choose(&binary, &user).await;
     announcer.note(format!("QEMU {}: {}", binary.version(), acceleration.remark));
@@ -206,7 +207,7 @@ async fn gather(scenario: &mut Scenario, announcer: &Announcer) -> Result<Means,
     settled.into_iter().for_each(|remark| announcer.note(remark));
     let exactness = Exactness::of(scenario, &parts)?;
     let perturbed = Perturbed::default();
-    Ok(Means { binary, user, acceleration, parts, programs, exactness, perturbed })
+    Ok(Means { binary, user, acceleration, programs, exactness, perturbed, images })
 }
 
 type Plane = (datapath::Datapath, mpsc::Receiver<datapath::Event>);
@@ -262,12 +263,17 @@ fn tap_settings(scenario: &Scenario) -> impl Iterator<Item = TapSettings> {
     })
 }
 
+/// A guest, and what leads to its management network.
+type Started = (Prepared, Option<Relay>);
+
 async fn start_guests(
     belongings: &Belongings,
     scenario: &Scenario,
     means: &Means,
-) -> Result<Vec<Prepared>, Failure> {
-    let starts = (0..scenario.guests.len()).map(|index| start(belongings, scenario, means, index));
+) -> Result<Vec<Started>, Failure> {
+    let keys = block_in_place(|| attach::prepare(belongings, scenario))?;
+    let begin = |index| start(belongings, scenario, means, keys.as_ref(), index);
+    let starts = (0..scenario.guests.len()).map(begin);
     stream::iter(starts).buffered(STARTING_AT_ONCE).try_collect().await
 }
 
@@ -275,8 +281,9 @@ async fn start(
     belongings: &Belongings,
     scenario: &Scenario,
     means: &Means,
+    keys: Option<&Keys>,
     index: usize,
-) -> Result<Prepared, Failure> {
+) -> Result<Started, Failure> {
     let guest = &scenario.guests[index];
     let netns = belongings.netns.as_ref().expect("the network is built before the guests");
     let directory = belongings.dir.guest(&guest.name)?;
@@ -285,6 +292,7 @@ async fn start(
         Failure::runtime(format!("no descriptor for a tap of `{}`: {error}", guest.name))
             .remedy("raise the limit of open files (`ulimit -n`)")
     })?;
+    let attachments = Attachments::of(index, scenario, keys, belongings, &directory).await?;
     let launch = Launch {
         binary: &means.binary,
         user: &means.user,
@@ -294,7 +302,9 @@ async fn start(
         guest,
         directory: &directory,
         hosts: &scenario.hosts_of(guest),
-        images: &Images::open(&guest.boot, &means.parts, &means.user)?,
+        images: &means.images[index],
+        disks: attachments.disks,
+        management: attachments.management,
         taps,
         exact: means
             .exactness
@@ -310,10 +320,11 @@ async fn start(
     let attention = belongings.datapath.clone().filter(|_| quiet);
     let attention = attention.map(|plane| Attention::of(plane, GuestId(index as u32)));
     let attention = attention.unwrap_or_default();
-    let terms = Terms { quiet, planned, perturbed: means.perturbed.clone(), attention };
+    let (perturbed, ways) = (means.perturbed.clone(), attachments.ways);
+    let terms = Terms { quiet, planned, perturbed, attention, ways };
     let prepared = Prepared::take_over(guest.clone(), running, &directory, terms).await?;
     prioritize(scenario, &prepared);
-    Ok(prepared)
+    Ok((prepared, attachments.relay))
 }
 
 /// QEMU has inherited the daemon's priority, which is not for it.
@@ -322,15 +333,5 @@ fn prioritize(scenario: &Scenario, guest: &Prepared) {
     let nice = if lockstep { priority::IN_LOCKSTEP } else { priority::ORDINARY };
     if let Err(error) = priority::set(guest.seat.pid, nice) {
         tracing::warn!(guest = guest.seat.name(), %error, "no priority for this guest");
-    }
-}
-
-fn names(scenario: &Scenario) -> Names {
-    Names {
-        lab: scenario.name.to_string(),
-        guests: scenario.guests.iter().map(|guest| guest.name.to_string()).collect(),
-        ports: tap_settings(scenario).map(|tap| tap.alias).collect(),
-        links: scenario.links.iter().map(|link| link.label.clone()).collect(),
-        switches: scenario.switches.iter().map(|switch| switch.name.to_string()).collect(),
     }
 }

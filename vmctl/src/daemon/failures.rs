@@ -6,6 +6,7 @@ use chronotap::datapath::DatapathError;
 
 use crate::{
     api::failure::{Failure, FailureKind, chain},
+    cloud::{KeysError, SeedError},
     lab::{LabError, TapError},
     parts::MissingPart,
     qemu::QemuError,
@@ -47,11 +48,28 @@ impl From<QemuError> for Failure {
             QemuError::NotFound => Self::privilege(message),
             QemuError::Unusable { .. } | QemuError::TooOld { .. } => Self::privilege(message)
                 .remedy("install one with `cargo xtask setup`, or name another in VMCTL_QEMU"),
-            QemuError::Image { .. } | QemuError::TooManyNics { .. } => {
+            QemuError::Image { .. }
+            | QemuError::Modules { .. }
+            | QemuError::Disk { .. }
+            | QemuError::TooManyNics { .. } => {
                 Self::usage(message).remedy("correct it in the topology file")
             }
-            QemuError::Start { .. } => Self::runtime(message),
+            QemuError::Start { .. } | QemuError::Overlay { .. } => Self::runtime(message),
         }
+    }
+}
+
+impl From<KeysError> for Failure {
+    fn from(error: KeysError) -> Self {
+        let failure =
+            if matches!(error, KeysError::Start(_)) { Self::privilege } else { Self::runtime };
+        failure(chain(&error))
+    }
+}
+
+impl From<SeedError> for Failure {
+    fn from(error: SeedError) -> Self {
+        Self::runtime(chain(&error))
     }
 }
 

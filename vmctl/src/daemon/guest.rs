@@ -235,6 +235,7 @@ fn note(seat: &Seat, event: &qmp::Event, journal: &Journal) {
         // Those that we have asked for do not come here.
         "STOP" => journal.record(format!("guest {} was stopped by its QEMU", seat.name())),
         "RESUME" => journal.record(format!("guest {} was let go by its QEMU", seat.name())),
+        "BLOCK_IO_ERROR" => journal.record(format!("a disk of guest {} fails", seat.name())),
         "GUEST_PANICKED" => journal.record(format!("guest {} panicked", seat.name())),
         name => tracing::debug!(guest = seat.name(), name, "event of QEMU"),
     }

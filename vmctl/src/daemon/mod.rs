@@ -16,11 +16,13 @@
 //! * `runs`, `heard`, `perturbed`: what guests did by themselves, whether it was listened to, and
 //!   what the host did to them; `attention`: what that takes. `judge`: whether it is what the file
 //!   expects.
+//! * `attach`, `management`: disks and ways in that some guests have besides.
 //! * `routes`, `exec`, `console_socket`, `capture`, `logs`, [`bounded`]: the control API.
 //!   `console_port`: consoles for everybody else.
 //! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
 
 mod agent;
+mod attach;
 mod attention;
 mod belongings;
 mod boot;
@@ -44,6 +46,7 @@ mod judge;
 mod lab;
 mod leash;
 mod logs;
+mod management;
 mod overload;
 mod pairs;
 mod perturbed;

@@ -1,7 +1,8 @@
 //! Waiting until every guest answers, and a first look at the network through their eyes.
 //!
-//! Guests of the built-in image have an agent and must answer in time. What a kernel of the user's
-//! own runs is unknown: it counts as up when it answers, or when it has run for [`GRACE`].
+//! Guests of the built-in image have an agent and must answer in time; those with a management network
+//! have an sshd that must. What others run, on a kernel or a disk of the user's own, is unknown: they
+//! count as up when they answer, or when they have run for [`GRACE`].
 //!
 //! A guest that does not answer in time ends the attempt, unless others do and the topology lets
 //! the lab go on without it.
@@ -35,12 +36,16 @@ const PINGS: usize = 8;
 const NAMES: usize = 4;
 
 /// How long guests may take to answer if nobody says: two minutes, and 20 seconds for each virtual
-/// processor that shares a core with others. Under emulation one takes 5 to 10 seconds of a core.
+/// processor that shares a core with others. Under emulation one takes 5 to 10 seconds of a core, a
+/// distribution with cloud-init minutes: ten of them.
 pub fn patience(scenario: &Scenario) -> Duration {
     const LEAST: Duration = Duration::from_secs(120);
+    const LEAST_OF_IMAGES: Duration = Duration::from_secs(600);
     const EACH: Duration = Duration::from_secs(20);
+    let images = scenario.guests.iter().any(|guest| matches!(guest.boot, Boot::Image(_)));
+    let least = if images { LEAST_OF_IMAGES } else { LEAST };
     let vcpus: u32 = scenario.guests.iter().map(|guest| guest.vcpus).sum();
-    LEAST.max(EACH * vcpus / govern::cores())
+    least.max(EACH * vcpus / govern::cores())
 }
 
 /// Waits for the guests, at most `limit`.
@@ -89,7 +94,10 @@ fn answering(lab: &Lab, waiting: &[&Arc<Seat>]) -> Progress {
 
 /// Guests of which no agent is expected count as up after a while.
 fn settle_unknown(lab: &Lab, grace_over: bool) {
-    let unknown = lab.seats.iter().filter(|seat| matches!(seat.guest.boot, Boot::Kernel { .. }));
+    let unknown = lab
+        .seats
+        .iter()
+        .filter(|seat| !seat.guest.boot.has_agent() && seat.guest.access.management.is_none());
     for seat in unknown.filter(|_| grace_over) {
         seat.update(|life| {
             if life.state == GuestState::Booting {

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::api::{
     BODY_LIMIT,
+    access::{Gdb, Ssh},
     capture::{CaptureQuery, ID_HEADER, MEDIA_TYPE},
     channel::{ConsoleQuery, MESSAGE_LIMIT},
     exec::{Ran, Request as ExecRequest},
@@ -79,6 +80,8 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/captures/{number}", delete(end_capture))
         .route("/v1/log", get(daemon_log))
         .route("/v1/guests/{node}/log", get(guest_log))
+        .route("/v1/guests/{node}/ssh", get(ssh))
+        .route("/v1/guests/{node}/gdb", get(gdb))
         .route("/v1/guests/{node}/exec", get(open_exec).post(exec_to_its_end))
         .route("/v1/guests/{node}/console", get(open_console))
         .fallback(async || Refusal(Failure::not_found("no such request; see /v1/status")))
@@ -171,6 +174,14 @@ async fn guest_log(
 ) -> Result<Response, Refusal> {
     let seat = lab.seat(&node)?.clone();
     Ok(Body::from_stream(logs::of_guest(&lab, seat, query)?).into_response())
+}
+
+async fn ssh(State(lab): Shared, Path(node): Path<String>) -> Answer<Ssh> {
+    answer(lab.seat(&node)?.ssh())
+}
+
+async fn gdb(State(lab): Shared, Path(node): Path<String>) -> Answer<Gdb> {
+    answer(lab.seat(&node)?.gdb())
 }
 
 async fn open_exec(

@@ -21,12 +21,13 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{attention::Attention, console::Console, describe, perturbed::Perturbed, runs::Runs};
 use crate::{
     api::{
+        access::{Gdb, Ssh},
         failure::Failure,
         status::{self, GuestState},
     },
     lab::LiveProcess,
     qemu::CONSOLES,
-    scenario,
+    scenario::{self, Boot},
 };
 
 /// How long an agent may take to begin a session that somebody wants. It takes milliseconds of the
@@ -44,6 +45,17 @@ pub struct Terms {
     pub perturbed: Perturbed,
     /// Before it does more.
     pub attention: Attention,
+    /// Ways to it beside console and agent.
+    pub ways: Ways,
+}
+
+/// Ways to a guest beside its console and its agent.
+#[derive(Debug, Clone, Default)]
+pub struct Ways {
+    /// Over its management network.
+    pub ssh: Option<Ssh>,
+    /// Into its processors.
+    pub gdb: Option<Gdb>,
 }
 
 /// A guest in a running lab.
@@ -57,6 +69,8 @@ pub struct Seat {
     pub consoles: [Console; CONSOLES],
     /// Its scheduled commands.
     pub runs: Runs,
+    /// Ways to it beside these.
+    pub ways: Ways,
     quiet: bool,
     perturbed: Perturbed,
     attention: Attention,
@@ -90,9 +104,9 @@ impl Seat {
     ) -> Self {
         let life = Life { state: GuestState::Booting, session: None, wanted: false, reboots: 0 };
         let (pid, life, sentence) = (hold.id().pid, watch::Sender::new(life), OnceLock::new());
-        let Terms { quiet, planned, perturbed, attention } = terms;
+        let Terms { quiet, planned, perturbed, attention, ways } = terms;
         let runs = Runs::new(planned);
-        Self { guest, pid, consoles, runs, quiet, perturbed, attention, life, hold, sentence }
+        Self { guest, pid, consoles, runs, ways, quiet, perturbed, attention, life, hold, sentence }
     }
 
     /// The guest's name.
@@ -224,11 +238,48 @@ impl Seat {
         match state {
             GuestState::Dead => Failure::runtime(format!("guest `{name}` has ended"))
                 .remedy("`vmctl status` says when; `vmctl down` and `vmctl up` start it again"),
-            GuestState::Running => Failure::runtime(format!("guest `{name}` has no agent"))
-                .remedy(format!("use `vmctl console {name}`")),
+            GuestState::Running => Failure::runtime(format!("guest `{name}` has no agent")).remedy(
+                match self.ways.ssh {
+                    Some(_) => format!("use `vmctl ssh {name} -- COMMAND`"),
+                    None => format!("use `vmctl console {name}`"),
+                },
+            ),
             _ => Failure::runtime(format!("guest `{name}` does not answer yet"))
                 .remedy(format!("see what it does with `vmctl console {name}`")),
         }
+    }
+
+    /// How to log in over its management network.
+    ///
+    /// # Errors
+    /// When it has none, with what to do instead.
+    pub fn ssh(&self) -> Result<Ssh, Failure> {
+        let name = self.name();
+        self.ways.ssh.clone().ok_or_else(|| {
+            let none = Failure::usage(format!("guest `{name}` has no management network"));
+            match self.guest.boot {
+                Boot::Image(_) => none.remedy(format!(
+                    "write `management = true` into [node.{name}] and bring the lab up again, or use \
+                     `vmctl console {name}`"
+                )),
+                _ if self.guest.boot.has_agent() => none.remedy(format!(
+                    "use `vmctl exec {name} -- COMMAND` or `vmctl console {name}`"
+                )),
+                _ => none.remedy(format!("use `vmctl console {name}`")),
+            }
+        })
+    }
+
+    /// How to attach a debugger.
+    ///
+    /// # Errors
+    /// When it listens for none.
+    pub fn gdb(&self) -> Result<Gdb, Failure> {
+        let name = self.name();
+        self.ways.gdb.clone().ok_or_else(|| {
+            Failure::usage(format!("guest `{name}` listens for no debugger"))
+                .remedy(format!("write `gdb = true` into [node.{name}] and bring the lab up again"))
+        })
     }
 
     /// The guest for `status`, in a lab that is `paused` or not. That a guest stands still between
@@ -245,6 +296,7 @@ impl Seat {
             vcpus: self.guest.vcpus,
             memory_bytes: self.guest.memory,
             reboots: life.reboots,
+            management: self.ways.ssh.as_ref().map(|ssh| ssh.address),
         }
     }
 }
@@ -286,6 +338,7 @@ pub(super) mod tests {
         let bob = scenario::Guest {
             name: NodeName::new("bob").expect("a name"),
             boot: Boot::BuiltIn,
+            access: scenario::Access::default(),
             memory: 128 << 20,
             vcpus: 1,
             on_exit: OnExit::Continue,

@@ -85,6 +85,11 @@ impl StateDir {
         self.path.join(NETNS)
     }
 
+    /// Where the lab's own keys go.
+    pub fn keys(&self) -> PathBuf {
+        self.path.join("ssh")
+    }
+
     /// Writes `lab.json`, replacing an earlier one in one step.
     ///
     /// # Errors

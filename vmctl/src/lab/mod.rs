@@ -8,7 +8,9 @@
 //!   lab.json              who the daemon is, which file it serves     LabRecord
 //!   netns                 the network namespace, bind-mounted         NetNs
 //!   control.sock, daemon.log
-//!   guests/NAME/          qmp.sock, qemu.log, console0.sock, console0.log, console1.sock, …
+//!   ssh/                  a pair of keys, for guests that have a login over the network
+//!   guests/NAME/          qmp.sock, qemu.log, console0.sock, console0.log, console1.sock, …,
+//!                         seed.img, gdb.sock
 //! ```
 //!
 //! A tap lives as long as its namespace and descriptors do; a process of the lab is one with a
@@ -16,6 +18,7 @@
 
 mod claim;
 mod error;
+mod loopback;
 mod netns;
 mod process;
 mod record;
@@ -29,6 +32,7 @@ mod teardown;
 
 pub use claim::StateDir;
 pub use error::LabError;
+pub use loopback::raise_loopback;
 pub use netns::NetNs;
 pub use process::{LiveProcess, ProcessId};
 pub use record::LabRecord;

@@ -101,6 +101,14 @@ impl NetNs {
         })
     }
 
+    /// The same namespace once more.
+    ///
+    /// # Errors
+    /// When the process has too many descriptors.
+    pub fn try_clone(&self) -> std::io::Result<Self> {
+        Ok(Self { file: self.file.try_clone()? })
+    }
+
     pub(super) fn identity(&self) -> std::io::Result<Identity> {
         let found = self.file.metadata()?;
         Ok(Identity { device: found.dev(), inode: found.ino() })

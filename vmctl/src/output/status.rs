@@ -58,17 +58,20 @@ fn heading(status: &Status) -> String {
 }
 
 fn guests(guests: &[Guest]) -> String {
-    let titles = ["guest", "state", "address", "vcpus", "memory", "pid"];
-    let mut table = table(&titles, &[3, 4, 5]);
+    let managed = guests.iter().any(|guest| guest.management.is_some());
+    let titles = ["guest", "state", "address", "vcpus", "memory", "pid", "management"];
+    let mut table = table(&titles[..6 + usize::from(managed)], &[3, 4, 5]);
     for guest in guests {
-        table.add_row([
+        let mut row = vec![
             guest.name.clone(),
             state(guest),
             addresses(guest),
             guest.vcpus.to_string(),
             bytes(guest.memory_bytes),
             or_dash(guest.pid),
-        ]);
+        ];
+        row.extend(managed.then(|| or_dash(guest.management)));
+        table.add_row(row);
     }
     text(&table)
 }

@@ -12,18 +12,20 @@ use chronotap_guest::schedule::Origin;
 
 use super::accel::Accel;
 use super::binary::Binary;
+use super::disk::{self, DiskDescriptors};
 use super::exact::ExactMachine;
+use super::management::Management;
 use crate::scenario::{Boot, Guest, LabName, Nic};
 
-/// Slots of q35's root bus that are free for NICs, by eight functions each: 0, 1 and 31 are taken
-/// by the chipset and the serial ports' controller.
+/// Slots of q35's root bus that are free for NICs, by eight functions each: 0, 1, 30 and 31 are taken
+/// by the chipset, the serial ports' controller and the disks.
 const FIRST_SLOT: usize = 2;
-const SLOTS: usize = 29;
+const SLOTS: usize = disk::SLOT - FIRST_SLOT;
 const FUNCTIONS: usize = 8;
 /// Serial ports of every guest: the kernel's console, and one that nothing else writes to.
 pub const CONSOLES: usize = 2;
-/// NICs that fit into a machine.
-pub(super) const MAX_NICS: usize = SLOTS * FUNCTIONS;
+/// NICs that fit into a machine, beside one for management.
+pub(super) const MAX_NICS: usize = SLOTS * FUNCTIONS - 1;
 /// Number of the descriptor set (`-add-fd`) that holds /dev/kvm.
 const KVM_SET: u32 = 1;
 /// The kernel's own words, before those of the user: where its console is; and a panic is a reset,
@@ -79,10 +81,14 @@ pub struct Descriptors {
     pub exec: RawFd,
     /// One tap for each NIC, in the NICs' order.
     pub taps: Vec<RawFd>,
-    /// The kernel image.
-    pub kernel: RawFd,
+    /// The kernel image, unless it boots a disk.
+    pub kernel: Option<RawFd>,
     /// The RAM disk.
     pub initrd: Option<RawFd>,
+    /// Disks, if it boots one.
+    pub disks: Option<DiskDescriptors>,
+    /// A listening socket for a debugger.
+    pub gdb: Option<RawFd>,
     /// /dev/kvm, for a QEMU that takes it so.
     pub kvm: Option<RawFd>,
     /// The agent of mode `exact`, where that is the mode.
@@ -115,6 +121,8 @@ pub struct Machine<'a> {
     pub binary: &'a Binary,
     /// What mode `exact` makes of it, if that is the mode.
     pub exact: Option<&'a ExactMachine>,
+    /// Its way in beside the simulated network, if it has one.
+    pub management: Option<Management>,
 }
 
 impl Machine<'_> {
@@ -127,7 +135,16 @@ impl Machine<'_> {
         for (slot, (nic, tap)) in self.guest.nics.iter().zip(&fds.taps).enumerate() {
             self.nic(slot, nic, *tap, &mut line);
         }
-        self.kernel(fds, &mut line);
+        if let Some(management) = &self.management {
+            let place = place(self.guest.nics.len());
+            line.extend(management.arguments(&place, self.notification()));
+        }
+        if let Some(disks) = &fds.disks {
+            line.extend(disk::arguments(disks, self.notification()));
+        }
+        if let Some(kernel) = fds.kernel {
+            self.kernel(kernel, fds.initrd, &mut line);
+        }
         if let Some(agent) = &fds.agent {
             line.add("-plugin", self.agent(agent));
         }
@@ -171,16 +188,20 @@ impl Machine<'_> {
         line.add("-chardev", format!("socket,id=exec,fd={}", fds.exec));
         line.add("-device", format!("virtio-serial-pci,addr=1{}", self.notification()));
         line.add("-device", format!("virtserialport,id=exec,chardev=exec,name={PORT_NAME}"));
+        if let Some(gdb) = fds.gdb {
+            line.add("-chardev", format!("socket,id=gdb,fd={gdb},server=on,wait=off"));
+            line.add("-gdb", "chardev:gdb");
+        }
     }
 
     fn nic(&self, slot: usize, nic: &Nic, tap: RawFd, line: &mut Line) {
         // No `vnet_hdr=off`, which QEMU refuses beside `fd=`: it asks the tap, and ours has none.
         line.add("-netdev", format!("tap,id=net{slot},fd={tap},vhost=off"));
-        let (device, function) = (FIRST_SLOT + slot / FUNCTIONS, slot % FUNCTIONS);
         let mut card = format!(
-            "virtio-net-pci,netdev=net{slot},mac={},addr={device:x}.{function},multifunction=on,\
-             host_mtu={},romfile=",
-            nic.mac, nic.mtu
+            "virtio-net-pci,netdev=net{slot},mac={},addr={},multifunction=on,host_mtu={},romfile=",
+            nic.mac,
+            place(slot),
+            nic.mtu
         );
         let udp = if self.binary.knows_uso() { &UDP_OFFLOADS[..] } else { &[] };
         for offload in OFFLOADS.iter().chain(udp) {
@@ -201,9 +222,9 @@ impl Machine<'_> {
         }
     }
 
-    fn kernel(&self, fds: &Descriptors, line: &mut Line) {
-        line.add("-kernel", descriptor_path(fds.kernel));
-        if let Some(initrd) = fds.initrd {
+    fn kernel(&self, kernel: RawFd, initrd: Option<RawFd>, line: &mut Line) {
+        line.add("-kernel", descriptor_path(kernel));
+        if let Some(initrd) = initrd {
             line.add("-initrd", descriptor_path(initrd));
         }
         let words = match &self.guest.boot {
@@ -211,8 +232,8 @@ impl Machine<'_> {
                 format!("{KERNEL_WORDS} {BUILT_IN_WORDS} {EXACT_WORDS}")
             }
             Boot::BuiltIn => format!("{KERNEL_WORDS} {BUILT_IN_WORDS}"),
-            Boot::Kernel { append, .. } if append.is_empty() => KERNEL_WORDS.to_owned(),
-            Boot::Kernel { append, .. } => format!("{KERNEL_WORDS} {append}"),
+            Boot::Kernel { append, .. } if !append.is_empty() => format!("{KERNEL_WORDS} {append}"),
+            Boot::Kernel { .. } | Boot::Image(_) => KERNEL_WORDS.to_owned(),
         };
         line.add("-append", words);
         for (key, text) in self.configuration() {
@@ -240,6 +261,11 @@ impl Machine<'_> {
         let name = self.guest.name.to_string();
         [("hostname", name), ("network", network), ("hosts", hosts), ("run", runs)]
     }
+}
+
+/// Where the card of this number is on the root bus.
+fn place(card: usize) -> String {
+    format!("{:x}.{}", FIRST_SLOT + card / FUNCTIONS, card % FUNCTIONS)
 }
 
 /// The arguments that choose accelerator and CPU model.
@@ -295,5 +321,11 @@ impl Line {
     fn add(&mut self, option: &str, value: impl Into<String>) -> &mut Self {
         self.flag(option).0.push(value.into());
         self
+    }
+
+    fn extend(&mut self, options: impl IntoIterator<Item = (&'static str, String)>) {
+        for (option, value) in options {
+            self.add(option, value);
+        }
     }
 }

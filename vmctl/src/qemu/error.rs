@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::modules::ModulesError;
+use crate::disk::{ImageError, OverlayError};
 use crate::lab::LabError;
 use crate::parts::MissingPart;
 
@@ -44,6 +46,30 @@ pub enum QemuError {
         path: PathBuf,
         /// The kernel's answer.
         source: io::Error,
+    },
+    /// A guest's modules cannot be had.
+    #[error("no modules from {path}: {source}")]
+    Modules {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: ModulesError,
+    },
+    /// A guest's disk cannot be read any more: it was looked at before.
+    #[error("cannot boot {path}: {source}")]
+    Disk {
+        /// The image.
+        path: PathBuf,
+        /// Why.
+        source: ImageError,
+    },
+    /// There is no place for what a guest writes.
+    #[error("no disk for guest {guest}: {source}")]
+    Overlay {
+        /// The guest.
+        guest: String,
+        /// Why.
+        source: OverlayError,
     },
     /// A guest has more NICs than the machine has slots.
     #[error("guest {guest} has {found} NICs; a machine takes at most {limit}")]

@@ -12,14 +12,16 @@ use std::path::Path;
 use rustix::fs::{MemfdFlags, OFlags, memfd_create};
 
 use super::error::QemuError;
+use super::modules;
 use super::user::RunAs;
 use crate::parts::{Part, Parts};
-use crate::scenario::Boot;
+use crate::scenario::{Boot, Initrd};
 
-/// Kernel and RAM disk of a guest. Guests that boot the same can share them.
+/// Kernel and RAM disk of a guest; neither, if it boots a disk. Guests that boot the same can share
+/// them.
 #[derive(Debug)]
 pub struct Images {
-    kernel: File,
+    kernel: Option<File>,
     initrd: Option<File>,
 }
 
@@ -27,24 +29,42 @@ impl Images {
     /// Opens what `boot` names.
     ///
     /// # Errors
-    /// [`QemuError::MissingPart`] or [`QemuError::Image`].
+    /// [`QemuError::MissingPart`], [`QemuError::Image`] or [`QemuError::Modules`].
     pub fn open(boot: &Boot, parts: &Parts, user: &RunAs) -> Result<Self, QemuError> {
         let (kernel, initrd) = match boot {
             Boot::BuiltIn => (parts.path(Part::GuestKernel)?, Some(parts.path(Part::GuestInitrd)?)),
-            Boot::Kernel { kernel, initrd, .. } => (kernel.clone(), initrd.clone()),
+            Boot::Kernel { kernel, initrd, .. } => {
+                let initrd = initrd.as_ref().map(|initrd| match initrd {
+                    Initrd::BuiltIn => parts.path(Part::GuestInitrd),
+                    Initrd::File(path) => Ok(path.clone()),
+                });
+                (kernel.clone(), initrd.transpose()?)
+            }
+            Boot::Image(_) => return Ok(Self { kernel: None, initrd: None }),
         };
-        let kernel = open("kernel", &kernel, user)?;
+        let kernel = Some(open("kernel", &kernel, user)?);
         let initrd = initrd.map(|path| open("RAM disk", &path, user)).transpose()?;
+        let initrd = match (boot, initrd) {
+            (Boot::Kernel { modules: Some(modules), .. }, Some(initrd)) => {
+                Some(with_modules(initrd, &modules.path)?)
+            }
+            (_, initrd) => initrd,
+        };
         Ok(Self { kernel, initrd })
     }
 
-    pub(super) fn kernel(&self) -> io::Result<OwnedFd> {
-        Ok(self.kernel.try_clone()?.into())
+    pub(super) fn kernel(&self) -> io::Result<Option<OwnedFd>> {
+        self.kernel.as_ref().map(|file| Ok(file.try_clone()?.into())).transpose()
     }
 
     pub(super) fn initrd(&self) -> io::Result<Option<OwnedFd>> {
         self.initrd.as_ref().map(|file| Ok(file.try_clone()?.into())).transpose()
     }
+}
+
+fn with_modules(initrd: File, directory: &Path) -> Result<File, QemuError> {
+    modules::append(initrd, directory)
+        .map_err(|source| QemuError::Modules { path: directory.to_owned(), source })
 }
 
 fn open(what: &'static str, path: &Path, user: &RunAs) -> Result<File, QemuError> {

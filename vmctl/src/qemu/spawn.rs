@@ -16,14 +16,18 @@ use tokio::runtime::Handle;
 use super::accel::{Accel, DEVICE};
 use super::binary::Binary;
 use super::command::{AgentDescriptors, CONSOLES, Descriptors, MAX_NICS, Machine};
+use super::disk::Disks;
 use super::error::QemuError;
 use super::exact::ExactLaunch;
 use super::images::Images;
+use super::management::Management;
 use super::process::{Passed, Process, prepare};
 use super::user::RunAs;
 use crate::lab::{NetNs, bind_socket};
 use crate::scenario::{Guest, LabName};
 
+/// The debugger's socket in a guest's directory.
+pub const GDB: &str = "gdb.sock";
 /// How much of the end of `qemu.log` is worth showing.
 const TAIL: u64 = 2048;
 /// Bytes of memory for what an exact guest has written and nobody read yet. A serial port writes byte
@@ -52,6 +56,10 @@ pub struct Launch<'a> {
     pub hosts: &'a [(Ipv4Addr, String)],
     /// What it boots.
     pub images: &'a Images,
+    /// Its disks, if it boots one.
+    pub disks: Option<Disks>,
+    /// Its way in beside the simulated network, if it has one.
+    pub management: Option<Management>,
     /// A descriptor of a tap for each NIC, in the NICs' order.
     pub taps: Vec<OwnedFd>,
     /// What mode `exact` takes, if that is the mode; then the guest must run on TCG.
@@ -109,7 +117,8 @@ pub fn spawn(launch: Launch<'_>) -> Result<Running, QemuError> {
         move |source| QemuError::Start { attempt, guest, source }
     };
     let (qmp, log) = (launch.directory.join("qmp.sock"), launch.directory.join("qemu.log"));
-    let (ours, theirs) = sockets(&qmp).map_err(failed("open sockets"))?;
+    let gdb = guest.access.gdb.then(|| launch.directory.join(GDB));
+    let (ours, theirs) = sockets(&qmp, gdb.as_deref()).map_err(failed("open sockets"))?;
     if launch.exact.is_some() {
         theirs.make_room().map_err(failed("enlarge the sockets"))?;
     }
@@ -135,6 +144,7 @@ struct Theirs {
     qmp: OwnedFd,
     consoles: [OwnedFd; CONSOLES],
     exec: OwnedFd,
+    gdb: Option<OwnedFd>,
 }
 
 impl Theirs {
@@ -150,19 +160,20 @@ impl Theirs {
     }
 }
 
-fn sockets(qmp: &Path) -> io::Result<(Ours, Theirs)> {
+fn sockets(qmp: &Path, gdb: Option<&Path>) -> io::Result<(Ours, Theirs)> {
     let ((first, its_first), (second, its_second)) = (UnixStream::pair()?, UnixStream::pair()?);
     let (exec, its_exec) = UnixStream::pair()?;
     let theirs = Theirs {
         qmp: bind_socket(qmp)?.into(),
         consoles: [its_first.into_std()?.into(), its_second.into_std()?.into()],
         exec: its_exec.into_std()?.into(),
+        gdb: gdb.map(|path| Ok::<_, io::Error>(bind_socket(path)?.into())).transpose()?,
     };
     Ok((Ours { consoles: [first, second], exec }, theirs))
 }
 
 fn command(launch: Launch<'_>, theirs: Theirs, log: &Path) -> io::Result<Command> {
-    let Launch { binary, user, accel, lab, guest, hosts, images, .. } = launch;
+    let Launch { binary, user, accel, lab, guest, hosts, images, management, .. } = launch;
     let (exact, agent) = match launch.exact {
         Some(ExactLaunch { machine, library, page, bell }) => {
             (Some(machine), Some((library, page, bell)))
@@ -175,8 +186,10 @@ fn command(launch: Launch<'_>, theirs: Theirs, log: &Path) -> io::Result<Command
         consoles: theirs.consoles.map(|console| passed.add(console)),
         exec: passed.add(theirs.exec),
         taps: launch.taps.into_iter().map(|tap| passed.add(tap)).collect(),
-        kernel: passed.add(images.kernel()?),
+        kernel: images.kernel()?.map(|kernel| passed.add(kernel)),
         initrd: images.initrd()?.map(|initrd| passed.add(initrd)),
+        disks: launch.disks.map(|disks| disks.pass(&mut passed)).transpose()?,
+        gdb: theirs.gdb.map(|gdb| passed.add(gdb)),
         kvm: kvm(binary, accel)?.map(|kvm| passed.add(kvm)),
         agent: agent.map(|(library, page, bell)| AgentDescriptors {
             library: passed.add(library),
@@ -185,7 +198,7 @@ fn command(launch: Launch<'_>, theirs: Theirs, log: &Path) -> io::Result<Command
         }),
     };
     let mut command = std::process::Command::new(binary.path());
-    let machine = Machine { lab, guest, hosts, accel, binary, exact: exact.as_ref() };
+    let machine = Machine { lab, guest, hosts, accel, binary, exact: exact.as_ref(), management };
     command.args(machine.arguments(&fds));
     prepare(&mut command, user, accel, fds.kvm.is_some(), passed)?;
     let log = File::options().append(true).create(true).mode(0o600).open(log)?;
@@ -211,7 +224,7 @@ mod tests {
     #[tokio::test]
     async fn exact_guests_have_room_to_write() {
         let root = tempfile::tempdir().expect("temporary directory");
-        let (_ours, theirs) = sockets(&root.path().join("qmp.sock")).expect("sockets");
+        let (_ours, theirs) = sockets(&root.path().join("qmp.sock"), None).expect("sockets");
         let room = |socket: &OwnedFd| getsockopt(socket, sockopt::SndBuf).expect("an option");
         let before = room(&theirs.consoles[1]);
         theirs.make_room().expect("made");

@@ -44,7 +44,7 @@ pub struct Description {
 pub struct GuestDescription {
     /// Its name.
     pub name: String,
-    /// `built-in`, or the path of its kernel.
+    /// `built-in`, or the path of its kernel or disk image.
     pub kernel: String,
     /// Memory.
     pub memory_bytes: u64,
@@ -208,6 +208,7 @@ fn guest(guest: &Guest) -> GuestDescription {
         kernel: match &guest.boot {
             Boot::BuiltIn => "built-in".to_owned(),
             Boot::Kernel { kernel, .. } => kernel.display().to_string(),
+            Boot::Image(image) => image.path.display().to_string(),
         },
         memory_bytes: guest.memory,
         vcpus: guest.vcpus,

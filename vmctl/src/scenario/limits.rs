@@ -57,6 +57,10 @@ pub const PARALLEL: RangeInclusive<u64> = 1..=256;
 /// Memory where the file says none, in bytes.
 pub const MEMORY_DEFAULT: u64 = 256 << 20;
 
+/// Memory of a guest with a disk image where the file says none, in bytes: what distributions'
+/// cloud images ask for.
+pub const MEMORY_OF_IMAGES: u64 = 1 << 30;
+
 /// Scheduled commands in a lab.
 pub const RUNS: usize = 1024;
 /// Events of links in a lab; as many faults.

@@ -16,6 +16,10 @@ pub(super) fn assign(seed: u64, guests: &mut [Guest], given: &Given<'_>) {
             let key = (guest.name.as_str(), nic.name.as_str());
             nic.mac = given.get(&key).copied().unwrap_or_else(|| free(seed, key, &mut taken));
         }
+        let interface = guest.management_interface();
+        if let Some(mac) = &mut guest.access.management {
+            *mac = free(seed, (guest.name.as_str(), interface.as_str()), &mut taken);
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 //! fabric     who hears whom
 //! time       [time]
 //! exact      the same in mode `exact`
+//! access     ways to a guest beside the simulated network
 //! settle     the mode of a file that names none
 //! run        scheduled commands
 //! lookahead  how far guests may run ahead of each other
@@ -35,6 +36,7 @@ use crate::topology::{Diagnostics, Report, Source, Spanned, Topology};
 use fabric::Fabric;
 use settle::Choices;
 
+mod access;
 mod address;
 mod change;
 mod check;
@@ -52,6 +54,7 @@ mod run;
 mod settle;
 mod time;
 
+pub use access::{Access, Cloud, MANAGEMENT_NETWORK, NamedFile};
 pub use address::{Ipv4Prefix, MacAddr, NotMac, NotPrefix};
 pub use change::{ChangeError, LinkChange};
 pub use describe::{
@@ -116,6 +119,8 @@ pub struct Guest {
     pub nics: Vec<Nic>,
     /// The commands that it runs by itself, by time; none unless it is the built-in guest.
     pub runs: Vec<Run>,
+    /// Ways to it beside its console and its agent, and who may use them.
+    pub access: Access,
 }
 
 /// What a guest boots.
@@ -128,10 +133,34 @@ pub enum Boot {
         /// Kernel image.
         kernel: PathBuf,
         /// Initial RAM disk.
-        initrd: Option<PathBuf>,
+        initrd: Option<Initrd>,
         /// Kernel command line, added after Chronotap's own words.
         append: String,
+        /// The directory of its modules, which come with the initial RAM disk.
+        modules: Option<NamedFile>,
     },
+    /// A disk image of the user's, through the firmware.
+    Image(NamedFile),
+}
+
+impl Boot {
+    /// Whether Chronotap's own userspace runs in it, with an agent that will answer.
+    pub fn has_agent(&self) -> bool {
+        match self {
+            Self::BuiltIn => true,
+            Self::Kernel { initrd, .. } => *initrd == Some(Initrd::BuiltIn),
+            Self::Image(_) => false,
+        }
+    }
+}
+
+/// The initial RAM disk beside a kernel of the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Initrd {
+    /// Chronotap's own userspace.
+    BuiltIn,
+    /// The user's.
+    File(PathBuf),
 }
 
 /// A guest's network card: one end of one link.
@@ -257,6 +286,11 @@ impl Scenario {
             Some(scenario) => Ok(Self { warnings: report, ..scenario }),
             None => Err(Rejected(Box::new(report))),
         }
+    }
+
+    /// Why the lab cannot be: mistakes that are in the files which the topology names.
+    pub fn refuse(&self, found: Diagnostics) -> Rejected {
+        Rejected(Box::new(Report::new(self.warnings.source().clone(), found)))
     }
 
     /// The network to simulate.

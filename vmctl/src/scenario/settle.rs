@@ -12,6 +12,48 @@ use crate::units::Delay;
 pub(super) struct Choices {
     pub exact: Option<Exact>,
     pub lockstep: Option<Lockstep>,
+    /// What the guests exclude.
+    pub bar: Option<Bar>,
+}
+
+/// What a guest has that some modes cannot hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bar {
+    /// A disk image.
+    Image,
+    /// A debugger stub.
+    Debugger,
+}
+
+impl Bar {
+    /// Whether there is no such guest in this mode.
+    pub fn excludes(self, mode: Mode) -> bool {
+        match self {
+            Self::Image => mode == Mode::Exact,
+            Self::Debugger => mode != Mode::Realtime,
+        }
+    }
+
+    /// What the guest has, as a label.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::Image => "it boots a disk image",
+            Self::Debugger => "it has `gdb = true`",
+        }
+    }
+
+    /// Why the modes exclude it.
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::Image => {
+                "disks finish their work in the host's time, so no run would be the same twice"
+            }
+            Self::Debugger => {
+                "a debugger halts its guest in the host's time, and takes every window's end for a \
+                 halt of its own"
+            }
+        }
+    }
 }
 
 impl Scenario {
@@ -56,6 +98,13 @@ impl Scenario {
 impl Choices {
     fn best(self, can_be_exact: Result<(), String>) -> (Option<TimeSettings>, String) {
         let shortest = Delay::from(Quantum::SHORTEST);
+        if let Some(bar) = self.bar {
+            let mut why = bar.why().to_owned();
+            if self.lockstep.is_none() && !bar.excludes(Mode::Lockstep) {
+                why += &format!(", and lockstep needs {shortest} between any two guests");
+            }
+            return (self.lockstep.map(TimeSettings::Lockstep), why);
+        }
         match (self.exact, can_be_exact, self.lockstep) {
             (Some(exact), Ok(()), _) => {
                 (Some(TimeSettings::Exact(exact)), "the best that this host can do".to_owned())

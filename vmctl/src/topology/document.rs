@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 use super::reader::{Reader, in_order};
 use super::value::describe;
 use super::{
-    Diagnostic, Diagnostics, Interface, LinkKeys, Metrics, Node, NodeKeys, Spanned, Time, Topology,
-    links, quote, runs, schema,
+    Cloud, Diagnostic, Diagnostics, Interface, LinkKeys, Metrics, Node, NodeKeys, Spanned, Time,
+    Topology, links, quote, runs, schema,
 };
 
 impl Topology {
@@ -132,12 +132,30 @@ fn read_node_keys(node: &mut Reader<'_, '_>) -> NodeKeys {
         kernel: node.value("kernel"),
         initrd: node.value("initrd"),
         append: node.value("append"),
+        modules: node.value("modules"),
+        image: node.value("image"),
+        cloud: read_cloud(node),
+        management: node.value("management"),
+        gdb: node.value("gdb"),
         memory: node.value("memory"),
         vcpus: node.value("vcpus"),
         on_exit: node.value("on_exit"),
         ageing: node.value("ageing"),
         table: node.value("table"),
         link_local: node.value("link_local"),
+    }
+}
+
+fn read_cloud(node: &mut Reader<'_, '_>) -> Cloud {
+    let Some((table, span)) = node.table("cloud", "cloud = { user = \"me\" }") else {
+        return Cloud::default();
+    };
+    let mut cloud = Reader::new(table, &schema::CLOUD, node.found());
+    Cloud {
+        span: Some(span),
+        user: cloud.value("user"),
+        ssh_key: cloud.value("ssh_key"),
+        user_data: cloud.value("user_data"),
     }
 }
 

@@ -37,8 +37,8 @@ pub use source::Source;
 pub use value::{Choice, Distribution, EtherType, Loss, Protocol};
 pub use word::{Action, Direction, Kind, Mode, OnExit, Overload, Shape, Speed, Start};
 pub use written::{
-    Event, Expect, Fault, Interface, Link, LinkKeys, Match, Metrics, Node, NodeKeys, Partition,
-    Run, Time, Topology,
+    Cloud, Event, Expect, Fault, Interface, Link, LinkKeys, Match, Metrics, Node, NodeKeys,
+    Partition, Run, Time, Topology,
 };
 
 pub(crate) use value::parse_bursts;

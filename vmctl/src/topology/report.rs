@@ -25,6 +25,11 @@ impl Report {
         Self { source, kept: found.into_sorted(), errors, warnings }
     }
 
+    /// The text that they are in.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
     /// How many errors were found.
     pub fn errors(&self) -> usize {
         self.errors

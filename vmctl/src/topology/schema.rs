@@ -67,7 +67,19 @@ pub const DEFAULTS: Table = Table { header: "[defaults]", keys: &["node", "link"
 /// Defaults of guests.
 pub const DEFAULT_NODE: Table = Table { header: "[defaults.node]", keys: GUEST_KEYS };
 
-const GUEST_KEYS: &[&str] = &["kernel", "initrd", "append", "memory", "vcpus", "on_exit"];
+const GUEST_KEYS: &[&str] = &[
+    "kernel",
+    "initrd",
+    "append",
+    "modules",
+    "image",
+    "cloud",
+    "management",
+    "gdb",
+    "memory",
+    "vcpus",
+    "on_exit",
+];
 
 /// A guest or a switch.
 pub const NODE: Table = Table {
@@ -77,6 +89,11 @@ pub const NODE: Table = Table {
         "kernel",
         "initrd",
         "append",
+        "modules",
+        "image",
+        "cloud",
+        "management",
+        "gdb",
         "memory",
         "vcpus",
         "on_exit",
@@ -89,11 +106,27 @@ pub const NODE: Table = Table {
 };
 
 /// Keys of `[node.NAME]` that only guests have.
-pub const ONLY_GUESTS: &[&str] =
-    &["kernel", "initrd", "append", "memory", "vcpus", "on_exit", "interface", "run"];
+pub const ONLY_GUESTS: &[&str] = &[
+    "kernel",
+    "initrd",
+    "append",
+    "modules",
+    "image",
+    "cloud",
+    "management",
+    "gdb",
+    "memory",
+    "vcpus",
+    "on_exit",
+    "interface",
+    "run",
+];
 
 /// Keys of `[node.NAME]` that only switches have.
 pub const ONLY_SWITCHES: &[&str] = &["ageing", "table", "link_local"];
+
+/// What a guest with a disk image is told when it first boots.
+pub const CLOUD: Table = Table { header: "cloud", keys: &["user", "ssh_key", "user_data"] };
 
 /// An interface of a guest.
 pub const INTERFACE: Table =
@@ -205,6 +238,7 @@ pub const TABLES: &[&Table] = &[
     &DEFAULTS,
     &DEFAULT_NODE,
     &NODE,
+    &CLOUD,
     &INTERFACE,
     &RUN,
     &EXPECT,

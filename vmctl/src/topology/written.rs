@@ -95,6 +95,16 @@ pub struct NodeKeys {
     pub initrd: Option<Spanned<String>>,
     /// Words for the kernel command line.
     pub append: Option<Spanned<String>>,
+    /// Directory of the kernel's modules.
+    pub modules: Option<Spanned<String>>,
+    /// Path of a disk image.
+    pub image: Option<Spanned<String>>,
+    /// `cloud`.
+    pub cloud: Cloud,
+    /// Whether there is a way in beside the simulated network.
+    pub management: Option<Spanned<bool>>,
+    /// Whether QEMU waits for a debugger.
+    pub gdb: Option<Spanned<bool>>,
     /// Memory.
     pub memory: Option<Spanned<Size>>,
     /// Number of virtual CPUs.
@@ -107,6 +117,19 @@ pub struct NodeKeys {
     pub table: Option<Spanned<u64>>,
     /// Whether a switch passes on link-local group addresses.
     pub link_local: Option<Spanned<bool>>,
+}
+
+/// `cloud`.
+#[derive(Clone, Debug, Default)]
+pub struct Cloud {
+    /// Where it stands, if it is there.
+    pub span: Option<Range<usize>>,
+    /// Who may log in.
+    pub user: Option<Spanned<String>>,
+    /// Path of a public key.
+    pub ssh_key: Option<Spanned<String>>,
+    /// Path of a file for cloud-init.
+    pub user_data: Option<Spanned<String>>,
 }
 
 /// `[node.NAME.interface.IF]`.

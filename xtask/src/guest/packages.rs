@@ -38,16 +38,18 @@ pub struct Packages {
 }
 
 impl Packages {
-    /// Fetches what the recipe names and the packages with the libraries that it needs, unless that
-    /// was done before for the same recipe.
+    /// Fetches what the recipes name and the packages with the libraries that it needs, unless that
+    /// was done before for the same recipes.
     ///
     /// # Errors
     /// If apt is not there, does not know a package, or a program is not in its package.
-    pub fn fetch(recipe: &Path, anew: bool) -> Result<Self> {
-        let wanted = wanted(recipe)?;
+    pub fn fetch(recipes: &[PathBuf], anew: bool) -> Result<Self> {
+        let wanted: Result<Vec<_>> = recipes.iter().map(|recipe| wanted(recipe)).collect();
+        let wanted: Vec<_> = wanted?.into_iter().flatten().collect();
         let folder = workspace::target().join("guest/packages");
         let done = folder.join("done");
-        let key = Ingredients::default().path(recipe)?.key();
+        let start = Ingredients::default();
+        let key = recipes.iter().try_fold(start, |so_far, recipe| so_far.path(recipe))?.key();
         if anew || !cache::is_fresh(&done, &key) {
             unpack_all(&wanted, &folder)?;
             let draft = tempfile::NamedTempFile::new()?;
@@ -171,7 +173,8 @@ fn library(folder: &Path, name: &str) -> Option<PathBuf> {
     places.iter().map(|place| folder.join(place).join(name)).find(|file| file.is_file())
 }
 
-fn unpack(packages: &BTreeSet<String>, folder: &Path) -> Result<()> {
+/// Fetches packages and unpacks them into one folder.
+pub fn unpack(packages: &BTreeSet<String>, folder: &Path) -> Result<()> {
     let download = tempfile::tempdir()?;
     let mut command = Command::new("apt-get");
     // Root's apt would want to give up its rights, which the download folder does not allow.

@@ -26,6 +26,12 @@ pub enum Need {
     Tmux,
     /// `socat`.
     Socat,
+    /// `qemu-img`.
+    QemuImg,
+    /// `ssh`, `ssh-keygen`.
+    OpenSsh,
+    /// What the tests make a disk image with.
+    ImageTools,
 }
 
 /// Every part, the larger ones first.
@@ -39,7 +45,12 @@ const ALL: [Need; 9] = [
     Need::Curl,
     Need::Tmux,
     Need::Socat,
+    Need::QemuImg,
+    Need::OpenSsh,
+    Need::ImageTools,
 ];
+/// Each from another package.
+const IMAGE_TOOLS: [&str; 6] = ["mmdebstrap", "syslinux", "mcopy", "mkfs.vfat", "sfdisk", "mke2fs"];
 
 /// The parts that are not here.
 pub fn missing() -> Vec<Need> {
@@ -59,6 +70,9 @@ impl Need {
             Self::Tshark => "tshark",
             Self::Tmux => "tmux",
             Self::Socat => "socat",
+            Self::QemuImg => "qemu-img",
+            Self::OpenSsh => "OpenSSH's client (ssh, ssh-keygen)",
+            Self::ImageTools => "mmdebstrap, syslinux, mtools, dosfstools, fdisk, e2fsprogs",
         }
     }
 
@@ -74,6 +88,9 @@ impl Need {
             Self::Curl => "asks the control socket in the tests (`cargo xtask test qemu`)",
             Self::Tmux => "`vmctl tmux`, and the terminal of the tests (`cargo xtask test qemu`)",
             Self::Socat => "talks to consoles in the tests (`cargo xtask test qemu`)",
+            Self::QemuImg => "makes what guests with disk images write to",
+            Self::OpenSsh => "logs in to guests with disk images (`vmctl ssh`)",
+            Self::ImageTools => "make the disk image of the tests (`cargo xtask test qemu`)",
         }
     }
 
@@ -88,6 +105,11 @@ impl Need {
             Self::Curl => host::program("curl").is_some(),
             Self::Tmux => host::program("tmux").is_some(),
             Self::Socat => host::program("socat").is_some(),
+            Self::QemuImg => host::program("qemu-img").is_some(),
+            Self::OpenSsh => {
+                ["ssh", "ssh-keygen"].into_iter().all(|name| host::program(name).is_some())
+            }
+            Self::ImageTools => IMAGE_TOOLS.into_iter().all(|name| host::program(name).is_some()),
         }
     }
 
@@ -126,6 +148,15 @@ impl Need {
             Self::Curl => &[("Debian, Ubuntu, Fedora, Arch", "curl")],
             Self::Tmux => &[("Debian, Ubuntu, Fedora, Arch", "tmux")],
             Self::Socat => &[("Debian, Ubuntu, Fedora, Arch", "socat")],
+            Self::QemuImg => &[("Debian, Ubuntu", "qemu-utils"), ("Fedora, Arch", "qemu-img")],
+            Self::OpenSsh => &[
+                ("Debian, Ubuntu", "openssh-client"),
+                ("Fedora", "openssh-clients"),
+                ("Arch", "openssh"),
+            ],
+            Self::ImageTools => {
+                &[("Debian, Ubuntu", "mmdebstrap syslinux mtools dosfstools fdisk e2fsprogs")]
+            }
         }
     }
 }

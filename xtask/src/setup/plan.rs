@@ -93,6 +93,11 @@ fn packages(need: Need) -> Option<Vec<String>> {
         Need::Tshark => &["tshark"],
         Need::Tmux => &["tmux"],
         Need::Socat => &["socat"],
+        Need::QemuImg => &["qemu-utils"],
+        Need::OpenSsh => &["openssh-client"],
+        Need::ImageTools => {
+            &["mmdebstrap", "syslinux", "mtools", "dosfstools", "fdisk", "e2fsprogs"]
+        }
         Need::EbpfToolchain => return COMPILERS.into_iter().find_map(compiler_packages),
     };
     Some(names.iter().map(|name| (*name).to_owned()).collect())

@@ -1,5 +1,6 @@
 //! One struct per command, its help beside it; the files go by what commands are about.
 
+mod access;
 mod capture;
 mod guest;
 mod lab;
@@ -7,6 +8,7 @@ mod network;
 mod shell;
 mod time;
 
+pub use access::*;
 pub use capture::*;
 pub use guest::*;
 pub use lab::*;
@@ -55,6 +57,9 @@ Ctrl-b d leaves, Ctrl-b n is the next guest, Ctrl-] closes a window and not the 
 ends with the lab.")]
     Tmux,
 
+    Ssh(Ssh),
+    SshConfig(SshConfig),
+    Gdb(Gdb),
     Doctor(Doctor),
 
     /// Stop all guests and virtual time

@@ -133,6 +133,7 @@ pub mod tests {
             addresses: vec![address],
             vcpus: 1,
             memory_bytes: 1 << 28,
+            management: None,
             reboots: 0,
         }
     }

@@ -77,3 +77,14 @@ async fn drain_kernel_log(plane: datapath::Datapath) {
         plane.drain_kernel_log();
     }
 }
+
+/// What metrics belong to.
+pub(super) fn names(scenario: &Scenario) -> metrics::Names {
+    metrics::Names {
+        lab: scenario.name.to_string(),
+        guests: scenario.guests.iter().map(|guest| guest.name.to_string()).collect(),
+        ports: super::tap_settings(scenario).map(|tap| tap.alias).collect(),
+        links: scenario.links.iter().map(|link| link.label.clone()).collect(),
+        switches: scenario.switches.iter().map(|switch| switch.name.to_string()).collect(),
+    }
+}

@@ -10,7 +10,9 @@ use super::{Scenario, limits};
 use crate::topology::{Diagnostic, Diagnostics, Kind, Report, Spanned, Topology};
 use recordings::Recordings;
 
+mod access;
 mod addresses;
+mod boot;
 mod events;
 mod faults;
 mod interfaces;
@@ -48,6 +50,7 @@ pub(super) fn check(topology: &Topology, path: &Path, found: &mut Diagnostics) -
     let fabric = Fabric::new(&wired.links, wired.switches.len());
     addresses::assign(topology, &mut wired, &fabric, found);
     wiring::warn(topology, &wired, &fabric, found);
+    access::barred(topology, &wired.guests, found);
     runs::warn(&topology.time, &topology.nodes, found);
     let (time, choices) = time::settle(topology, &wired, found)?;
     (found.errors() == 0).then(|| Scenario {

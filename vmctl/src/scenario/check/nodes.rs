@@ -6,14 +6,11 @@ use std::time::Duration;
 
 use chronotap::sim::SwitchSettings;
 
-use super::super::{Boot, NodeName, OnExit, Run, limits};
+use super::super::{Access, Boot, NodeName, OnExit, Run, limits};
 use super::profiles::in_range;
-use super::runs;
+use super::{access, boot, runs};
 use crate::topology::{self, Diagnostic, Diagnostics, Kind, NodeKeys, Spanned, Topology, schema};
 use crate::units::{Delay, Size};
-
-/// The word that stands for Chronotap's own guest image.
-const BUILT_IN: &str = "built-in";
 
 /// The nodes of a file, found by name.
 pub(super) struct Nodes<'t> {
@@ -38,6 +35,7 @@ pub(super) struct GuestDraft {
     pub vcpus: u32,
     pub on_exit: OnExit,
     pub runs: Vec<Run>,
+    pub access: Access,
 }
 
 impl<'t> Nodes<'t> {
@@ -133,71 +131,20 @@ fn guest(
     let memory = keys.memory.as_ref().or(default.memory.as_ref());
     let vcpus = keys.vcpus.as_ref().or(default.vcpus.as_ref());
     let on_exit = keys.on_exit.as_ref().or(default.on_exit.as_ref());
-    let boot = boot(keys, default, base, found);
+    let boot = boot::check(keys, default, base, found);
+    let usual = match boot {
+        Boot::Image(_) => limits::MEMORY_OF_IMAGES,
+        Boot::BuiltIn | Boot::Kernel { .. } => limits::MEMORY_DEFAULT,
+    };
     GuestDraft {
         runs: runs::check(node, &boot, found),
+        access: access::check(node, default, &boot, base, found),
         boot,
-        memory: memory.map_or(limits::MEMORY_DEFAULT, |memory| memory.get_ref().as_bytes()),
+        memory: memory.map_or(usual, |memory| memory.get_ref().as_bytes()),
         // Beyond 32 bits, `sizes` has noted the limit.
         vcpus: vcpus.map_or(1, |vcpus| u32::try_from(*vcpus.get_ref()).unwrap_or(u32::MAX)),
         on_exit: on_exit.map(Spanned::get_ref).copied().unwrap_or_default(),
     }
-}
-
-fn boot(keys: &NodeKeys, default: &NodeKeys, base: &Path, found: &mut Diagnostics) -> Boot {
-    let kernel = keys.kernel.as_ref().or(default.kernel.as_ref());
-    let Some(kernel) = kernel.filter(|kernel| kernel.get_ref() != BUILT_IN) else {
-        lone_boot_keys(keys, found);
-        if keys.kernel.is_none() {
-            lone_boot_keys(default, found);
-        }
-        return Boot::BuiltIn;
-    };
-    let initrd = keys.initrd.as_ref().or(default.initrd.as_ref());
-    let append = keys.append.as_ref().or(default.append.as_ref());
-    plain_path("kernel", kernel, found);
-    if let Some(initrd) = initrd {
-        plain_path("initrd", initrd, found);
-    }
-    if let Some(append) = append {
-        plain_words(append, found);
-    }
-    Boot::Kernel {
-        kernel: base.join(kernel.get_ref()),
-        initrd: initrd.map(|initrd| base.join(initrd.get_ref())),
-        append: append.map(|append| append.get_ref().clone()).unwrap_or_default(),
-    }
-}
-
-/// Notes `initrd` and `append` where there is no kernel that they could go with.
-fn lone_boot_keys(keys: &NodeKeys, found: &mut Diagnostics) {
-    for (key, value) in [("initrd", &keys.initrd), ("append", &keys.append)] {
-        if let Some(value) = value {
-            let wrong = Diagnostic::error(format!("`{key}` goes with a `kernel`"));
-            let wrong = wrong.at(value.span(), "the built-in guest boots without it");
-            found.push(wrong.help("name a kernel as well, such as `kernel = \"bzImage\"`"));
-        }
-    }
-}
-
-fn plain_path(key: &str, path: &Spanned<String>, found: &mut Diagnostics) {
-    let label = match path.get_ref() {
-        path if path.is_empty() => "expected a path",
-        path if path.contains('\0') => "a path has no NUL characters",
-        _ => return,
-    };
-    found.push(Diagnostic::error(format!("invalid value for `{key}`")).at(path.span(), label));
-}
-
-fn plain_words(append: &Spanned<String>, found: &mut Diagnostics) {
-    let label = if append.get_ref().contains(|c: char| c.is_control()) {
-        "a kernel command line has no control characters".to_owned()
-    } else if append.get_ref().len() > limits::COMMAND_LINE {
-        format!("a kernel command line has at most {} bytes", limits::COMMAND_LINE)
-    } else {
-        return;
-    };
-    found.push(Diagnostic::error("invalid value for `append`").at(append.span(), label));
 }
 
 fn switch(keys: &NodeKeys) -> SwitchSettings {

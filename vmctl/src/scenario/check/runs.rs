@@ -14,8 +14,8 @@ use crate::units::{Delay, Size};
 
 /// The commands of a node that boots `boot`, by time.
 pub(super) fn check(node: &topology::Node, boot: &Boot, found: &mut Diagnostics) -> Vec<Run> {
-    let own_kernel = matches!(boot, Boot::Kernel { .. }) && kind(node) == Kind::Vm;
-    if let Some(first) = node.runs.first().filter(|_| own_kernel) {
+    let foreign_guest = !boot.has_agent() && kind(node) == Kind::Vm;
+    if let Some(first) = node.runs.first().filter(|_| foreign_guest) {
         found.push(foreign(node, first));
     }
     let mut runs: Vec<_> = node.runs.iter().filter_map(|run| check_run(run, found)).collect();
@@ -29,9 +29,12 @@ pub(super) fn check(node: &topology::Node, boot: &Boot, found: &mut Diagnostics)
 fn foreign(node: &topology::Node, run: &topology::Run) -> Diagnostic {
     let wrong = Diagnostic::error("`run` needs the built-in guest");
     let wrong = wrong.at(run.span.clone(), "nobody in this guest would run it");
-    match &node.keys.kernel {
-        Some(kernel) => wrong.beside(kernel.span(), "it boots a kernel of its own"),
-        None => wrong.help("write `kernel = \"built-in\"`: the defaults name another kernel"),
+    match (&node.keys.kernel, &node.keys.image) {
+        (Some(kernel), _) => wrong.beside(kernel.span(), "it boots a kernel of its own"),
+        (None, Some(image)) => wrong.beside(image.span(), "it boots a disk image"),
+        (None, None) => {
+            wrong.help("write `kernel = \"built-in\"`: the defaults name another kernel")
+        }
     }
 }
 

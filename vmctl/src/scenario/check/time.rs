@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::settle::Choices;
 use super::super::time::quantum;
 use super::super::{Exact, IcountShift, Lockstep, Mode, Parallel, TimeSettings, limits};
+use super::access;
 use super::lookahead::Windows;
 use super::profiles::in_range;
 use super::wiring::Wired;
@@ -112,7 +113,13 @@ pub(super) fn settle(
         overload: value(&time.overload).unwrap_or_default(),
     };
     let settings = match mode(time) {
-        None => return Some((realtime, Some(choices(topology, wired)))),
+        None => {
+            let choices = choices(topology, wired);
+            // What guests exclude does not depend on the host.
+            let barred = choices.lockstep.filter(|_| choices.exact.is_none());
+            let settings = barred.map_or(realtime, TimeSettings::Lockstep);
+            return Some((settings, Some(choices)));
+        }
         Some(Mode::Realtime) => realtime,
         Some(Mode::Lockstep) => TimeSettings::Lockstep(lockstep(topology, wired, found)?),
         Some(Mode::Exact) => TimeSettings::Exact(exact(topology, wired, found)?),
@@ -124,10 +131,11 @@ pub(super) fn settle(
 /// hardly allows nothing to warn of: nobody has asked for it.
 fn choices(topology: &Topology, wired: &Wired) -> Choices {
     let mut unasked = Diagnostics::default();
-    Choices {
-        exact: exact(topology, wired, &mut unasked),
-        lockstep: lockstep(topology, wired, &mut unasked),
-    }
+    let bar = access::bar(&wired.guests);
+    let open = |mode: Mode| bar.is_none_or(|bar| !bar.excludes(mode));
+    let exact = open(Mode::Exact).then(|| exact(topology, wired, &mut unasked));
+    let lockstep = open(Mode::Lockstep).then(|| lockstep(topology, wired, &mut unasked));
+    Choices { exact: exact.flatten(), lockstep: lockstep.flatten(), bar }
 }
 
 fn exact(topology: &Topology, wired: &Wired, found: &mut Diagnostics) -> Option<Exact> {

@@ -100,6 +100,7 @@ fn guest(draft: Draft<'_>, nics: Vec<IfName>, next_port: &mut u32) -> Option<Gue
         vcpus: draft.guest.vcpus,
         on_exit: draft.guest.on_exit,
         runs: draft.guest.runs,
+        access: draft.guest.access,
         nics: nics.collect(),
     })
 }
