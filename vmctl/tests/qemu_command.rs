@@ -23,7 +23,17 @@ fn nic(index: u8, address: Option<&str>) -> Nic {
 fn guest(boot: Boot) -> Guest {
     let nics = vec![nic(0, Some("10.0.0.1/24")), nic(1, None)];
     let name = NodeName::new("alice").expect("a name");
-    Guest { name, boot, memory: 256 << 20, vcpus: 2, on_exit: OnExit::Continue, nics, runs: vec![] }
+    Guest {
+        name,
+        boot,
+        memory: 256 << 20,
+        vcpus: 2,
+        on_exit: OnExit::Continue,
+        nics,
+        runs: vec![],
+        forward: false,
+        routes: vec![],
+    }
 }
 
 fn descriptors(kvm: Option<i32>) -> Descriptors {

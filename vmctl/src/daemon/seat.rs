@@ -247,6 +247,8 @@ pub(super) mod tests {
             vcpus: 1,
             on_exit: OnExit::Continue,
             nics: Vec::new(),
+            forward: false,
+            routes: Vec::new(),
             runs: Vec::new(),
         };
         (Arc::new(Seat::new(guest, hold, console, terms)), child)

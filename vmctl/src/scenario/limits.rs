@@ -57,6 +57,9 @@ pub const PARALLEL: RangeInclusive<u64> = 1..=256;
 /// Memory where the file says none, in bytes.
 pub const MEMORY_DEFAULT: u64 = 256 << 20;
 
+/// Routes that the file gives a guest.
+pub const ROUTES: usize = 256;
+
 /// Scheduled commands in a lab.
 pub const RUNS: usize = 1024;
 /// When a scheduled command runs, in ns since power-on.

@@ -15,6 +15,7 @@
 //! run        scheduled commands
 //! lookahead  how far guests may run ahead of each other
 //! reach      expected round trips, /etc/hosts
+//! routes     ways over guests that forward
 //! find       links by their label
 //! change     changes of a running link
 //! describe   the plan, for people and programs
@@ -43,6 +44,7 @@ mod lookahead;
 mod mac;
 mod name;
 mod reach;
+mod routes;
 mod run;
 mod settle;
 mod time;
@@ -60,6 +62,7 @@ pub use lookahead::{Hop, LookaheadError, Route};
 pub(crate) use mac::mix;
 pub use name::{IfName, LabName, Misnamed, NodeName};
 pub use reach::PING_FRAME;
+pub use routes::{IpRoute, Routed};
 pub use run::{Expect, Run};
 pub use time::{Lockstep, Parallel, TimeSettings};
 
@@ -110,6 +113,11 @@ pub struct Guest {
     pub nics: Vec<Nic>,
     /// The commands that it runs by itself, by time; none unless it is the built-in guest.
     pub runs: Vec<Run>,
+    /// Whether it forwards IPv4 between its interfaces.
+    pub forward: bool,
+    /// Its routes to networks that it has no interface in, one per network; none unless it is the
+    /// built-in guest.
+    pub routes: Vec<IpRoute>,
 }
 
 /// What a guest boots.

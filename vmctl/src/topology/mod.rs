@@ -14,6 +14,7 @@
 //! written     what a file can say
 //! document    reading the file: tables and their order
 //! runs        the same for scheduled commands
+//! routes      the same for routes
 //! diagnostic  what is wrong and where
 //! report      many of those, rendered as rustc does
 //! ```
@@ -22,6 +23,7 @@ mod diagnostic;
 mod document;
 mod reader;
 mod report;
+mod routes;
 mod runs;
 pub mod schema;
 mod source;

@@ -80,6 +80,8 @@ pub const NODE: Table = Table {
         "memory",
         "vcpus",
         "on_exit",
+        "forward",
+        "routes",
         "interface",
         "run",
         "ageing",
@@ -89,8 +91,18 @@ pub const NODE: Table = Table {
 };
 
 /// Keys of `[node.NAME]` that only guests have.
-pub const ONLY_GUESTS: &[&str] =
-    &["kernel", "initrd", "append", "memory", "vcpus", "on_exit", "interface", "run"];
+pub const ONLY_GUESTS: &[&str] = &[
+    "kernel",
+    "initrd",
+    "append",
+    "memory",
+    "vcpus",
+    "on_exit",
+    "forward",
+    "routes",
+    "interface",
+    "run",
+];
 
 /// Keys of `[node.NAME]` that only switches have.
 pub const ONLY_SWITCHES: &[&str] = &["ageing", "table", "link_local"];

@@ -16,6 +16,7 @@ mod lookahead;
 mod loops;
 mod nodes;
 pub(super) mod profiles;
+mod routes;
 mod runs;
 mod settings;
 mod time;
@@ -37,6 +38,7 @@ pub(super) fn check(topology: &Topology, path: &Path, found: &mut Diagnostics) -
     let mut wired = wiring::build(topology, settings.seed, nodes, &links);
     let fabric = Fabric::new(&wired.links, wired.switches.len());
     addresses::assign(topology, &mut wired, &fabric, found);
+    routes::assign(topology, &mut wired, &fabric, found);
     wiring::warn(topology, &wired, &fabric, found);
     runs::warn(&topology.time, &topology.nodes, found);
     let (time, choices) = time::settle(topology, &wired, found)?;

@@ -92,6 +92,8 @@ fn guest(draft: Draft<'_>, nics: Vec<IfName>, next_port: &mut u32) -> Option<Gue
         vcpus: draft.guest.vcpus,
         on_exit: draft.guest.on_exit,
         runs: draft.guest.runs,
+        forward: draft.guest.forward,
+        routes: Vec::new(),
         nics: nics.collect(),
     })
 }
