@@ -7,6 +7,7 @@ pub mod cli;
 pub mod client;
 pub mod commands;
 pub mod daemon;
+pub mod import;
 pub mod lab;
 pub mod metrics;
 pub mod output;

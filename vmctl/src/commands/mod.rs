@@ -9,6 +9,7 @@ pub mod doctor;
 mod down;
 mod exec;
 mod held;
+mod import;
 mod link;
 mod path;
 mod privilege;
@@ -38,6 +39,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     let lab = lab.as_deref();
     match command {
         Command::Check(args) => done(check::run(&args, lab, format)),
+        Command::Import(args) => done(import::run(&args, format)),
         Command::Daemon(args) => done(daemon::run(&args, lab)),
         Command::Up(args) => wait(up::run(&args, lab, format)),
         Command::Down(args) => done(wait(down::run(args.name.as_deref().or(lab)))),

@@ -60,7 +60,7 @@ pub use exact::{CannotBeExact, Exact, IcountShift};
 pub use find::{FoundLink, NoSuchLink};
 pub use lookahead::{Hop, LookaheadError, Route};
 pub(crate) use mac::mix;
-pub use name::{IfName, LabName, Misnamed, NodeName};
+pub use name::{IfName, LabName, MAX_NAME, Misnamed, NodeName};
 pub use reach::PING_FRAME;
 pub use routes::{IpRoute, Routed};
 pub use run::{Expect, Run};

@@ -1,10 +1,12 @@
 //! One struct per command, its help beside it; the files go by what commands are about.
 
+mod files;
 mod guest;
 mod lab;
 mod network;
 mod time;
 
+pub use files::*;
 pub use guest::*;
 pub use lab::*;
 pub use network::*;
@@ -17,6 +19,11 @@ use clap::Subcommand;
 #[expect(missing_docs, reason = "a command's text is at its struct, for `--help` and for readers")]
 pub enum Command {
     Check(Check),
+
+    /// Make a topology file of another tool's files
+    #[command(subcommand)]
+    Import(ImportCommand),
+
     Up(Up),
     Down(Down),
 
