@@ -61,7 +61,7 @@ fn json_error(output: &Output) -> serde_json::Value {
 #[test]
 fn every_command_teaches_by_example() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["check"],
         &["up"],
@@ -77,6 +77,8 @@ fn every_command_teaches_by_example() {
         &["clock"],
         &["link", "show"],
         &["link", "set"],
+        &["graph"],
+        &["import", "simgrid"],
     ];
     for command in commands {
         let output = run(dir.path(), &[command, &["--help"]].concat());

@@ -8,6 +8,7 @@ mod console;
 pub mod doctor;
 mod down;
 mod exec;
+mod graph;
 mod held;
 mod import;
 mod link;
@@ -39,6 +40,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     let lab = lab.as_deref();
     match command {
         Command::Check(args) => done(check::run(&args, lab, format)),
+        Command::Graph(args) => done(wait(graph::run(&args, lab, format))),
         Command::Import(args) => done(import::run(&args, format)),
         Command::Daemon(args) => done(daemon::run(&args, lab)),
         Command::Up(args) => wait(up::run(&args, lab, format)),

@@ -1,8 +1,40 @@
-//! Topology files from elsewhere.
+//! Topology files: drawn, and made of others.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+
+/// Draw the network of a topology file, or of a running lab
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vmctl graph examples/star.toml
+  vmctl graph examples/ring.toml --format dot | dot -Tsvg > ring.svg
+  vmctl graph examples/ring.toml --format mermaid
+  vmctl graph --lab star                            with what its links carry now, and dropped
+
+A file needs no privilege. Without one, the lab is drawn that is up (or named with --lab): rates are
+of the last second, per second of virtual time; drops count from the lab's beginning. `→` is the way
+from the node on the left or above.")]
+pub struct Graph {
+    /// The topology file; without it, the running lab
+    pub file: Option<PathBuf>,
+
+    /// How to draw
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub format: Drawing,
+}
+
+/// How a network is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Drawing {
+    /// A listing for terminals
+    Text,
+    /// For Graphviz
+    Dot,
+    /// For Mermaid
+    Mermaid,
+}
 
 /// `vmctl import …`.
 #[derive(Debug, Subcommand)]

@@ -19,6 +19,7 @@ use clap::Subcommand;
 #[expect(missing_docs, reason = "a command's text is at its struct, for `--help` and for readers")]
 pub enum Command {
     Check(Check),
+    Graph(Graph),
 
     /// Make a topology file of another tool's files
     #[command(subcommand)]
