@@ -76,7 +76,8 @@ fn boot(path: &Path) {
     let text = read_to_string(path).expect("readable");
     let own = |line: &&str| !line.starts_with("name =") && !line.starts_with("version =");
     let text: Vec<_> = text.lines().filter(own).collect();
-    let lab = Lab::up("t-example", &text.join("\n"));
+    // A busy host takes minutes to boot six guests.
+    let lab = Lab::up_with("t-example", &text.join("\n"), &["--timeout", "10m"]);
     let status = lab.status();
     let pairs = status["pairs"].as_array().expect("pairs");
     // The two that are farthest apart.

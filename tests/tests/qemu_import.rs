@@ -5,7 +5,7 @@ use std::path::Path;
 use chronotap_tests::lab::{Lab, told, vmctl};
 
 fn fixture(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vmctl/tests/simgrid").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/simgrid").join(name);
     path.to_str().expect("UTF-8").to_owned()
 }
 

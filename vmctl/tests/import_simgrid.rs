@@ -12,7 +12,7 @@ fn input(path: &str, text: &str) -> Input {
 }
 
 fn fixture(name: &str) -> Input {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simgrid").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/simgrid").join(name);
     Input { path: PathBuf::from(name), ..Input::read(&path).expect("the file is there") }
 }
 

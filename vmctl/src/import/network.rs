@@ -260,9 +260,9 @@ fn mesh(
     }
     let mut network = Network { switches: 0, cables: Vec::new(), no_tree: Some(why) };
     let mut pairs: BTreeMap<LinkId, usize> = BTreeMap::new();
-    for a in 0..guests {
-        for b in a + 1..guests {
-            let both = [&ways[a][b], &ways[b][a]];
+    for (a, row) in ways.iter().enumerate() {
+        for (b, there) in row.iter().enumerate().skip(a + 1) {
+            let both = [there, &ways[b][a]];
             let links: BTreeSet<_> =
                 both.iter().flat_map(|way| way.links.iter().copied()).collect();
             for link in &links {

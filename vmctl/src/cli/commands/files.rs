@@ -42,8 +42,8 @@ pub enum ImportCommand {
     /// Make a topology file of SimGrid's platform and deployment
     #[command(after_help = "\
 Examples:
-  vmctl import simgrid platform.xml deployment.xml
-  vmctl import simgrid platform.xml deployment.xml --write lab.toml && vmctl up lab.toml
+  vmctl import simgrid examples/simgrid/nova_cluster.xml examples/simgrid/deployment.xml
+  vmctl import simgrid platform.xml deployment.xml --write lab.toml      and then: vmctl up lab.toml
 
 Each actor of the deployment becomes a guest. Between any two guests, the one-way delay and the
 narrowest rate are those of the platform, as written. What has no counterpart is listed on standard

@@ -5,7 +5,7 @@ use super::Graph;
 /// A text that `dot -Tsvg` draws.
 pub fn render(graph: &Graph) -> String {
     let mut lines = vec![
-        format!("graph {} {{", quoted(&[graph.lab.clone()])),
+        format!("graph {} {{", quoted(std::slice::from_ref(&graph.lab))),
         "  graph [overlap=false, splines=true];".to_owned(),
         "  node [shape=box, fontname=\"sans-serif\"];".to_owned(),
         "  edge [fontname=\"sans-serif\", fontsize=10];".to_owned(),
