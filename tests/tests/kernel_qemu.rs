@@ -32,7 +32,17 @@ impl Stand {
         let nics = (0..nics).map(nic).collect();
         let name = NodeName::new("alice").expect("a name");
         let on_exit = OnExit::Continue;
-        let guest = Guest { name, boot, memory: 128 << 20, vcpus: 1, on_exit, nics, runs: vec![] };
+        let guest = Guest {
+            name,
+            boot,
+            memory: 128 << 20,
+            vcpus: 1,
+            on_exit,
+            nics,
+            runs: vec![],
+            forward: false,
+            routes: vec![],
+        };
         Self { site: Site::new(), binary, user: RunAs::choose(), guest }
     }
 

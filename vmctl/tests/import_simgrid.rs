@@ -103,7 +103,8 @@ fn a_cluster_is_a_switch_and_its_backbone_two_halves() {
 /// Two clusters behind a line.
 const TWO_SITES: &str = r#"
 <zone id="world" routing="Full">
-  <cluster id="a" prefix="a" suffix=".x" radical="0-9" speed="1Gf" bw="1Gbps" lat="1ms" bb_bw="10Gbps" bb_lat="2ms" router_id="ra"/>
+  <cluster id="a" prefix="a" suffix=".x" radical="0-9" speed="1Gf" bw="1Gbps" lat="1ms"
+    bb_bw="10Gbps" bb_lat="2ms" router_id="ra"/>
   <cluster id="b" prefix="b" suffix=".x" radical="0-9" speed="1Gf" bw="1Gbps" lat="3ms" router_id="rb"/>
   <link id="line" bandwidth="100Mbps" latency="20ms" sharing_policy="SPLITDUPLEX"/>
   <zoneRoute src="a" dst="b" gw_src="ra" gw_dst="rb"><link_ctn id="line" direction="UP"/></zoneRoute>
@@ -245,7 +246,8 @@ fn nothing_is_dropped_in_silence() {
     let zone = r#"<zone id="z" routing="Full" colour="red">
         <host id="a" speed="1Gf" core="4" availability_file="x"><prop id="p" value="1"/></host>
         <host id="b" speed="1Gf"><disk id="d"/></host>
-        <link id="ab" bandwidth="125000" latency="0.001" latency_file="f" sharing_policy="SPLITDUPLEX"><prop id="q" value="2"/></link>
+        <link id="ab" sharing_policy="SPLITDUPLEX" bandwidth="125000" latency="0.001" latency_file="f"
+        ><prop id="q" value="2"/></link>
         <route src="a" dst="b"><link_ctn id="ab"/></route>
         <trace id="t" file="f"/><storage id="s"/></zone>"#;
     let made = accept(zone, &["a", "b"]);
@@ -257,11 +259,11 @@ fn nothing_is_dropped_in_silence() {
         "p.xml:4: property `p`",
         "p.xml:5: <disk>",
         "p.xml:6: `latency_file` of <link>",
-        "p.xml:6: property `q`",
+        "p.xml:7: property `q`",
         "p.xml:6: `bandwidth` has no unit: it is taken for bytes per second",
         "p.xml:6: `latency` has no unit: it is taken for seconds",
-        "p.xml:8: <trace>",
-        "p.xml:8: <storage>",
+        "p.xml:9: <trace>",
+        "p.xml:9: <storage>",
     ] {
         assert!(made.warned(part), "{part}: {:#?}", made.imported.warnings);
     }
