@@ -32,9 +32,18 @@ impl Stand {
         let nics = (0..nics).map(nic).collect();
         let name = NodeName::new("alice").expect("a name");
         let on_exit = OnExit::Continue;
-        let access = Access::default();
-        let guest =
-            Guest { name, boot, memory: 128 << 20, vcpus: 1, on_exit, nics, runs: vec![], access };
+        let guest = Guest {
+            name,
+            boot,
+            memory: 128 << 20,
+            vcpus: 1,
+            on_exit,
+            nics,
+            runs: vec![],
+            access: Access::default(),
+            forward: false,
+            routes: vec![],
+        };
         Self { site: Site::new(), binary, user: RunAs::choose(), guest }
     }
 

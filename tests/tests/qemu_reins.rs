@@ -39,6 +39,8 @@ impl Stand {
             on_exit: OnExit::Continue,
             nics: Vec::new(),
             runs: Vec::new(),
+            forward: false,
+            routes: Vec::new(),
         };
         let parts = Parts::at(programs::parts());
         let running = spawn(Launch {

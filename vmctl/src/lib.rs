@@ -9,6 +9,7 @@ pub mod cloud;
 pub mod commands;
 pub mod daemon;
 pub mod disk;
+pub mod import;
 pub mod inspect;
 pub mod lab;
 pub mod metrics;

@@ -61,7 +61,7 @@ fn json_error(output: &Output) -> serde_json::Value {
 #[test]
 fn every_command_teaches_by_example() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 20] = [
         &[],
         &["capture"],
         &["check"],
@@ -81,6 +81,8 @@ fn every_command_teaches_by_example() {
         &["clock"],
         &["link", "show"],
         &["link", "set"],
+        &["graph"],
+        &["import", "simgrid"],
     ];
     for command in commands {
         let output = run(dir.path(), &[command, &["--help"]].concat());

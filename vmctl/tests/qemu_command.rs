@@ -28,8 +28,18 @@ fn nic(index: u8, address: Option<&str>) -> Nic {
 fn guest(boot: Boot) -> Guest {
     let nics = vec![nic(0, Some("10.0.0.1/24")), nic(1, None)];
     let name = NodeName::new("alice").expect("a name");
-    let (on_exit, access) = (OnExit::Continue, Access::default());
-    Guest { name, boot, memory: 256 << 20, vcpus: 2, on_exit, nics, runs: vec![], access }
+    Guest {
+        name,
+        boot,
+        memory: 256 << 20,
+        vcpus: 2,
+        on_exit: OnExit::Continue,
+        nics,
+        runs: vec![],
+        access: Access::default(),
+        forward: false,
+        routes: vec![],
+    }
 }
 
 fn descriptors(kvm: Option<i32>) -> Descriptors {

@@ -85,7 +85,7 @@ pub struct Status {
     pub guests: Vec<Guest>,
     /// Every link, in the topology's order.
     pub links: Vec<Link>,
-    /// Pairs of guests that can reach each other over links and switches.
+    /// Pairs of guests that can reach each other.
     pub pairs: Vec<Pair>,
     /// Pairs of guests that were pinged when the lab came up.
     pub first_pings: Vec<FirstPing>,
@@ -253,7 +253,8 @@ pub struct Way {
     pub dropped: BTreeMap<String, u64>,
 }
 
-/// Two guests that share a segment, over the quickest path between them.
+/// Two guests that share a segment, over the quickest path between them; or that have guests that
+/// forward between them.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Pair {
     /// The guest that comes first in the topology.

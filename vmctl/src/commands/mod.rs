@@ -12,7 +12,9 @@ pub mod doctor;
 mod down;
 mod exec;
 mod gdb;
+mod graph;
 mod held;
+mod import;
 mod link;
 mod logs;
 mod man;
@@ -49,6 +51,8 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     let lab = lab.as_deref();
     match command {
         Command::Check(args) => done(check::run(&args, lab, format)),
+        Command::Graph(args) => done(wait(graph::run(&args, lab, format))),
+        Command::Import(args) => done(import::run(&args, format)),
         Command::Completions(args) => done(completions::run(args.shell)),
         Command::Man(args) => done(man::run(args.directory.as_deref())),
         Command::Schema => done(schema::run()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chronotap::sim::{Endpoint, PortId, Profile};
+use chronotap::sim::{Endpoint, LinkId, PortId, Profile, Way};
 
 use super::describe::nanos;
 use crate::{
@@ -22,7 +22,7 @@ pub fn pairs(scenario: &Scenario) -> Vec<Pair> {
     for (index, from) in scenario.guests.iter().enumerate() {
         let reached = reach_from(scenario, from);
         for to in &scenario.guests[index + 1..] {
-            found.extend(best(&reached, from, to));
+            found.extend(best(&reached, from, to).or_else(|| routed(scenario, from, to)));
         }
     }
     found
@@ -64,20 +64,39 @@ fn best(reached: &[(PortId, Path)], from: &Guest, to: &Guest) -> Option<Pair> {
     let ports: Vec<PortId> = ports.collect();
     let paths = reached.iter().filter(|(port, _)| ports.contains(port)).map(|(_, path)| path);
     let path = paths.min_by_key(|path| round_trip(path))?;
-    let there = || path.iter().map(|(link, heading)| &link.profiles[*heading]);
-    let back = || path.iter().map(|(link, heading)| &link.profiles[1 - *heading]);
+    let back = path.iter().rev().map(|(link, heading)| (*link, 1 - *heading));
+    pair(from, to, path, &back.collect())
+}
+
+/// The pair over guests that forward, by the quickest of the other's addresses.
+fn routed(scenario: &Scenario, from: &Guest, to: &Guest) -> Option<Pair> {
+    let path = |links: Vec<(LinkId, Way)>| {
+        let links = links.into_iter();
+        links.map(|(link, way)| (&scenario.links[link.0 as usize], way as usize)).collect()
+    };
+    let ways = scenario.routed(from, to);
+    let pairs = ways.filter_map(|way| pair(from, to, &path(way.there), &path(way.back)));
+    pairs.min_by_key(|pair| pair.rtt_ns)
+}
+
+fn pair(from: &Guest, to: &Guest, there: &Path, back: &Path) -> Option<Pair> {
+    let all = || profiles(there).chain(profiles(back));
     Some(Pair {
         from: from.name.to_string(),
         to: to.name.to_string(),
-        rtt_ns: nanos(round_trip(path)),
-        rate_bit_per_s: there()
+        rtt_ns: nanos(all().map(least).sum()),
+        rate_bit_per_s: profiles(there)
             .filter_map(|profile| profile.rate)
             .map(|r| r.bits_per_second())
             .min(),
-        loss: loss(there()),
-        loss_back: loss(back()),
-        mtu: path.iter().map(|(link, _)| link.mtu).min()?,
+        loss: loss(profiles(there)),
+        loss_back: loss(profiles(back)),
+        mtu: there.iter().chain(back).map(|(link, _)| link.mtu).min()?,
     })
+}
+
+fn profiles<'a>(path: &Path<'a>) -> impl Iterator<Item = &'a Profile> {
+    path.iter().map(|(link, heading)| &link.profiles[*heading])
 }
 
 /// The long-run share of frames that are lost on one link or another.
@@ -131,6 +150,27 @@ mod tests {
         "#;
         // (98 + 24) octets at 122 kbit/s take 8 ms.
         assert_eq!(told(star), ["a b 22000000 Some(122000) 0.0199 0.0199 1500"]);
+    }
+
+    #[test]
+    fn guests_that_forward_join_others() {
+        let chain = r#"
+            [node.a]
+            [node.r]
+            forward = true
+            [node.b]
+            [[link]]
+            endpoints = ["a:eth0", "r:eth0"]
+            delay = "1ms"
+            mtu = 1400
+            [[link]]
+            endpoints = ["r:eth1", "b:eth0"]
+            delay = "2ms"
+            reverse = { delay = "4ms" }
+            rate = "122kbit"
+        "#;
+        let told = told(chain);
+        assert!(told.contains(&"a b 24000000 Some(122000) 0.0000 0.0000 1400".into()), "{told:?}");
     }
 
     #[test]

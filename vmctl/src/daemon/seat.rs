@@ -343,6 +343,8 @@ pub(super) mod tests {
             vcpus: 1,
             on_exit: OnExit::Continue,
             nics: Vec::new(),
+            forward: false,
+            routes: Vec::new(),
             runs: Vec::new(),
         };
         (Arc::new(Seat::new(bob, hold, consoles, terms)), guest, child)

@@ -7,6 +7,7 @@ pub mod capture;
 pub mod check;
 pub mod doctor;
 pub mod exact;
+pub mod graph;
 pub mod labs;
 pub mod links;
 pub mod play;

@@ -246,7 +246,7 @@ impl Machine<'_> {
     }
 
     /// What the built-in guest reads from QEMU's firmware configuration device.
-    fn configuration(&self) -> [(&'static str, String); 4] {
+    fn configuration(&self) -> [(&'static str, String); 6] {
         let mut network = String::new();
         for Nic { name, mac, mtu, address, .. } in &self.guest.nics {
             let address = address.map_or_else(|| "-".to_owned(), |address| address.to_string());
@@ -259,7 +259,16 @@ impl Machine<'_> {
         let origin = if self.exact.is_some() { Origin::Tsc } else { Origin::Boot };
         let runs = self.guest.schedule(origin).map(|runs| runs.to_json()).unwrap_or_default();
         let name = self.guest.name.to_string();
-        [("hostname", name), ("network", network), ("hosts", hosts), ("run", runs)]
+        let routes = self.guest.routes.iter().map(|route| format!("{route}\n")).collect();
+        let forward = if self.guest.forward { "1".to_owned() } else { String::new() };
+        [
+            ("hostname", name),
+            ("network", network),
+            ("hosts", hosts),
+            ("run", runs),
+            ("forward", forward),
+            ("routes", routes),
+        ]
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Description {
     pub switches: Vec<String>,
     /// Links, in the order of the file.
     pub links: Vec<LinkDescription>,
-    /// Expected round trips of an ordinary ping between guests on a shared segment.
+    /// Expected round trips of an ordinary ping between guests that reach each other.
     pub pairs: Vec<PairDescription>,
 }
 
@@ -54,6 +54,10 @@ pub struct GuestDescription {
     pub on_exit: &'static str,
     /// Its NICs.
     pub nics: Vec<NicDescription>,
+    /// Whether it forwards IPv4.
+    pub forward: bool,
+    /// Its routes, as `ip route add` takes them.
+    pub routes: Vec<String>,
     /// The commands that it runs by itself.
     pub runs: Vec<RunDescription>,
 }
@@ -154,7 +158,7 @@ pub struct WayDescription {
     pub up: bool,
 }
 
-/// Two guests that share a segment.
+/// Two guests that share a segment, or have guests that forward between them.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct PairDescription {
     /// One guest.
@@ -217,6 +221,8 @@ fn guest(guest: &Guest) -> GuestDescription {
             OnExit::End => "end",
         },
         nics: nics.collect(),
+        forward: guest.forward,
+        routes: guest.routes.iter().map(ToString::to_string).collect(),
         runs: guest.runs.iter().map(run).collect(),
     }
 }

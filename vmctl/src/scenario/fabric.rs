@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chronotap::sim::{Endpoint, LinkId, PortId};
+use chronotap::sim::{Endpoint, LinkId, PortId, Way};
 
 use super::Link;
 
@@ -10,10 +10,20 @@ use super::Link;
 /// between two ports.
 #[derive(Clone, Debug)]
 pub(super) struct Fabric {
-    /// The link of each port, and what is at its other end.
-    ports: HashMap<PortId, (LinkId, Endpoint)>,
-    /// The links of each switch, and what is at their other ends.
-    switches: Vec<Vec<(LinkId, Endpoint)>>,
+    /// The link of each port.
+    ports: HashMap<PortId, Exit>,
+    /// The links of each switch.
+    switches: Vec<Vec<Exit>>,
+}
+
+/// A link as seen from one of its ends.
+#[derive(Clone, Copy, Debug)]
+struct Exit {
+    link: LinkId,
+    /// The way from this end to the other.
+    way: Way,
+    /// What is at the other end.
+    to: Endpoint,
 }
 
 impl Fabric {
@@ -21,18 +31,18 @@ impl Fabric {
         let mut fabric = Self { ports: HashMap::new(), switches: vec![Vec::new(); switches] };
         for (link, id) in links.iter().zip((0..).map(LinkId)) {
             let [a, b] = link.ends.each_ref().map(|end| end.endpoint);
-            fabric.attach(a, id, b);
-            fabric.attach(b, id, a);
+            fabric.attach(a, Exit { link: id, way: Way::Forward, to: b });
+            fabric.attach(b, Exit { link: id, way: Way::Backward, to: a });
         }
         fabric
     }
 
-    fn attach(&mut self, end: Endpoint, link: LinkId, other: Endpoint) {
+    fn attach(&mut self, end: Endpoint, exit: Exit) {
         match end {
             Endpoint::Port(port) => {
-                self.ports.insert(port, (link, other));
+                self.ports.insert(port, exit);
             }
-            Endpoint::Switch(switch) => self.switches[switch.0 as usize].push((link, other)),
+            Endpoint::Switch(switch) => self.switches[switch.0 as usize].push(exit),
         }
     }
 
@@ -42,18 +52,47 @@ impl Fabric {
     where
         C: Copy + std::ops::Add<Output = C>,
     {
+        self.walk(from, |before: Option<&C>, link, _| {
+            let cost = step(link)?;
+            Some(before.map_or(cost, |before| *before + cost))
+        })
+    }
+
+    /// Every other port that hears `from`, with the links on the path and the ways over them.
+    /// Links that are not `open` are not passed.
+    pub fn paths(
+        &self,
+        from: PortId,
+        open: impl Fn(LinkId) -> bool,
+    ) -> Vec<(PortId, Vec<(LinkId, Way)>)> {
+        self.walk(from, |before: Option<&Vec<_>>, link, way| {
+            open(link).then(|| {
+                let before = before.into_iter().flatten().copied();
+                before.chain([(link, way)]).collect()
+            })
+        })
+    }
+
+    /// Every other port that hears `from`, with what `step` makes of the links on the path, one
+    /// after the other.
+    fn walk<T>(
+        &self,
+        from: PortId,
+        step: impl Fn(Option<&T>, LinkId, Way) -> Option<T>,
+    ) -> Vec<(PortId, T)> {
         let mut reached = Vec::new();
-        let Some(&(link, other)) = self.ports.get(&from) else { return reached };
-        let mut open: Vec<_> = step(link).map(|cost| (link, other, cost)).into_iter().collect();
-        while let Some((arrived_by, end, cost)) = open.pop() {
+        let Some(&first) = self.ports.get(&from) else { return reached };
+        let take = |before: Option<&T>, exit: Exit| {
+            step(before, exit.link, exit.way).map(|sum| (exit.link, exit.to, sum))
+        };
+        let mut open: Vec<_> = take(None, first).into_iter().collect();
+        while let Some((arrived_by, end, sum)) = open.pop() {
             match end {
-                Endpoint::Port(port) => reached.push((port, cost)),
+                Endpoint::Port(port) => reached.push((port, sum)),
                 Endpoint::Switch(switch) => {
-                    let links = self.switches[switch.0 as usize].iter();
-                    let onward = links.filter(|(link, _)| *link != arrived_by);
-                    open.extend(
-                        onward.filter_map(|&(link, end)| Some((link, end, cost + step(link)?))),
-                    );
+                    let exits = self.switches[switch.0 as usize].iter();
+                    let onward = exits.filter(|exit| exit.link != arrived_by);
+                    open.extend(onward.filter_map(|&exit| take(Some(&sum), exit)));
                 }
             }
         }

@@ -61,6 +61,9 @@ pub const MEMORY_DEFAULT: u64 = 256 << 20;
 /// cloud images ask for.
 pub const MEMORY_OF_IMAGES: u64 = 1 << 30;
 
+/// Routes that the file gives a guest.
+pub const ROUTES: usize = 256;
+
 /// Scheduled commands in a lab.
 pub const RUNS: usize = 1024;
 /// Events of links in a lab; as many faults.

@@ -16,6 +16,7 @@
 //! run        scheduled commands
 //! lookahead  how far guests may run ahead of each other
 //! reach      expected round trips, /etc/hosts
+//! routes     ways over guests that forward
 //! find       links by their label
 //! points     where frames can be watched
 //! change     changes of a running link
@@ -50,6 +51,7 @@ mod mac;
 mod name;
 mod points;
 mod reach;
+mod routes;
 mod run;
 mod settle;
 mod time;
@@ -66,9 +68,10 @@ pub use exact::{CannotBeExact, Exact, IcountShift};
 pub use find::{FoundLink, NoSuchLink};
 pub use lookahead::{Hop, LookaheadError, Route};
 pub(crate) use mac::mix;
-pub use name::{IfName, LabName, Misnamed, NodeName};
+pub use name::{IfName, LabName, MAX_NAME, Misnamed, NodeName};
 pub use points::{NoSuchPoint, Points};
 pub use reach::PING_FRAME;
+pub use routes::{IpRoute, Routed};
 pub use run::{Expect, Run};
 pub use time::{Lockstep, Parallel, TimeSettings};
 
@@ -121,6 +124,11 @@ pub struct Guest {
     pub runs: Vec<Run>,
     /// Ways to it beside its console and its agent, and who may use them.
     pub access: Access,
+    /// Whether it forwards IPv4 between its interfaces.
+    pub forward: bool,
+    /// Its routes to networks that it has no interface in, one per network; none unless it is the
+    /// built-in guest.
+    pub routes: Vec<IpRoute>,
 }
 
 /// What a guest boots.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use chronotap::sim::{LinkId, PortId};
+use chronotap::sim::{LinkId, PortId, Profile, Way as Heading};
 
 use super::{Guest, Nic, Scenario};
 
@@ -30,16 +30,17 @@ impl Way<'_> {
 impl Scenario {
     /// The time from a frame of `octets` (without check sequence) leaving guest `a` to its answer,
     /// as long, reaching it: delays both ways and serialization on every link of the shortest
-    /// path. Jitter, queues and the guests' own time come on top. `None` if no path over links
-    /// and switches joins them, links that are down aside.
+    /// path over links and switches, else of the one over guests that forward. Jitter, queues and
+    /// the guests' own time come on top. `None` if no path joins them, links that are down aside.
     pub fn expected_rtt(&self, a: &str, b: &str, octets: u32) -> Option<Duration> {
         let (a, b) = (self.guest(a)?, self.guest(b)?);
-        self.ways(a, octets).get(b.name.as_str()).map(|way| way.round_trip)
+        let shared = self.ways(a, octets).get(b.name.as_str()).map(|way| way.round_trip);
+        shared.or_else(|| self.nearest(a, b, octets).map(|(round_trip, _)| round_trip))
     }
 
     /// The lines of a guest's `/etc/hosts`: `localhost`, itself, then every other guest that has
     /// an address. A guest on a shared segment has its address there, over the shortest path;
-    /// any other has its first address.
+    /// one beyond guests that forward, the address that is nearest; any other, its first.
     pub fn hosts_of(&self, guest: &Guest) -> Vec<(Ipv4Addr, String)> {
         let ways = self.ways(guest, PING_FRAME);
         let own = first_address(guest).unwrap_or(OWN_NAME);
@@ -47,7 +48,10 @@ impl Scenario {
             vec![(Ipv4Addr::LOCALHOST, "localhost".to_owned()), (own, guest.name.to_string())];
         for peer in self.guests.iter().filter(|peer| peer.name != guest.name) {
             let shared = ways.get(peer.name.as_str()).and_then(|way| way.peer.address);
-            let address = shared.map(|prefix| prefix.address()).or_else(|| first_address(peer));
+            let address = shared
+                .map(|prefix| prefix.address())
+                .or_else(|| self.nearest(guest, peer, PING_FRAME).map(|(_, address)| address))
+                .or_else(|| first_address(peer));
             hosts.extend(address.map(|address| (address, peer.name.to_string())));
         }
         hosts
@@ -56,7 +60,33 @@ impl Scenario {
     /// The expected round trip to each guest that `guest` reaches, by name; see
     /// [`Self::expected_rtt`].
     pub fn round_trips<'s>(&'s self, guest: &'s Guest, octets: u32) -> BTreeMap<&'s str, Duration> {
-        self.ways(guest, octets).into_iter().map(|(name, way)| (name, way.round_trip)).collect()
+        let ways = self.ways(guest, octets);
+        let mut trips: BTreeMap<_, _> =
+            ways.into_iter().map(|(name, way)| (name, way.round_trip)).collect();
+        for peer in self.guests.iter().filter(|peer| peer.name != guest.name) {
+            if !trips.contains_key(peer.name.as_str())
+                && let Some((round_trip, _)) = self.nearest(guest, peer, octets)
+            {
+                trips.insert(peer.name.as_str(), round_trip);
+            }
+        }
+        trips
+    }
+
+    /// The quickest way over guests that forward: its round trip, and the address to ask for.
+    fn nearest(&self, a: &Guest, b: &Guest, octets: u32) -> Option<(Duration, Ipv4Addr)> {
+        if !self.has_routers() || a.name == b.name {
+            return None;
+        }
+        let one_way = |&(link, way): &(LinkId, Heading)| {
+            busy(&self.links[link.0 as usize].profiles[way as usize], octets)
+        };
+        let trips = self.routed(a, b).map(|routed| {
+            let links = routed.there.iter().chain(&routed.back);
+            (links.map(one_way).sum::<Duration>(), routed.address)
+        });
+        // The first of equals.
+        trips.min_by_key(|(round_trip, _)| *round_trip)
     }
 
     /// The best way to each guest that `guest` reaches, by name.
@@ -88,15 +118,14 @@ impl Scenario {
     /// Over one link and back; `None` if it is down.
     fn round_trip(&self, link: LinkId, octets: u32) -> Option<Duration> {
         let profiles = &self.links[link.0 as usize].profiles;
-        profiles
-            .iter()
-            .map(|profile| {
-                let wire = u64::from(octets) + u64::from(profile.overhead);
-                let busy = profile.rate.map_or(Duration::ZERO, |rate| rate.serialization(wire));
-                profile.up.then_some(profile.delay + busy)
-            })
-            .sum()
+        profiles.iter().map(|profile| profile.up.then(|| busy(profile, octets))).sum()
     }
+}
+
+/// Over one link, one way.
+fn busy(profile: &Profile, octets: u32) -> Duration {
+    let wire = u64::from(octets) + u64::from(profile.overhead);
+    profile.delay + profile.rate.map_or(Duration::ZERO, |rate| rate.serialization(wire))
 }
 
 /// What Debian calls a host that has no address (its installer's convention).

@@ -8,7 +8,7 @@ use super::reader::{Reader, in_order};
 use super::value::describe;
 use super::{
     Cloud, Diagnostic, Diagnostics, Interface, LinkKeys, Metrics, Node, NodeKeys, Spanned, Time,
-    Topology, links, quote, runs, schema,
+    Topology, links, quote, routes, runs, schema,
 };
 
 impl Topology {
@@ -116,8 +116,8 @@ fn read_node(name: Spanned<String>, table: &DeTable<'_>, found: &mut Diagnostics
     if let Some((table, _)) = node.table("interface", "[node.NAME.interface.eth0]") {
         interfaces = read_interfaces(table, node.found());
     }
-    let runs = runs::read(&mut node);
-    Node { name, keys, interfaces, runs, written: written(table) }
+    let (runs, routes) = (runs::read(&mut node), routes::read(&mut node));
+    Node { name, keys, interfaces, runs, routes, written: written(table) }
 }
 
 /// The keys of a table with their places.
@@ -140,6 +140,7 @@ fn read_node_keys(node: &mut Reader<'_, '_>) -> NodeKeys {
         memory: node.value("memory"),
         vcpus: node.value("vcpus"),
         on_exit: node.value("on_exit"),
+        forward: node.value("forward"),
         ageing: node.value("ageing"),
         table: node.value("table"),
         link_local: node.value("link_local"),

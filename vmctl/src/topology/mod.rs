@@ -15,6 +15,7 @@
 //! document    reading the file: tables and their order
 //! runs        the same for scheduled commands
 //! links       the same for links, and what happens to them
+//! routes      the same for routes
 //! diagnostic  what is wrong and where
 //! report      many of those, rendered as rustc does
 //! ```
@@ -24,6 +25,7 @@ mod document;
 mod links;
 mod reader;
 mod report;
+mod routes;
 mod runs;
 pub mod schema;
 mod source;

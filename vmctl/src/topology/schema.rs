@@ -97,6 +97,8 @@ pub const NODE: Table = Table {
         "memory",
         "vcpus",
         "on_exit",
+        "forward",
+        "routes",
         "interface",
         "run",
         "ageing",
@@ -118,6 +120,8 @@ pub const ONLY_GUESTS: &[&str] = &[
     "memory",
     "vcpus",
     "on_exit",
+    "forward",
+    "routes",
     "interface",
     "run",
 ];

@@ -80,6 +80,8 @@ pub struct Node {
     pub interfaces: Vec<Interface>,
     /// `[[node.NAME.run]]`, in the order of the file.
     pub runs: Vec<Run>,
+    /// `routes`, in the order of the file.
+    pub routes: Vec<Spanned<String>>,
     /// The keys it has, with their places: some belong to one kind of node only.
     pub written: Vec<Spanned<String>>,
 }
@@ -111,6 +113,8 @@ pub struct NodeKeys {
     pub vcpus: Option<Spanned<u64>>,
     /// What its end means.
     pub on_exit: Option<Spanned<OnExit>>,
+    /// Whether a guest forwards between its interfaces.
+    pub forward: Option<Spanned<bool>>,
     /// How long a switch remembers an address.
     pub ageing: Option<Spanned<Delay>>,
     /// How many addresses a switch remembers.

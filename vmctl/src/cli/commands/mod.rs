@@ -2,6 +2,7 @@
 
 mod access;
 mod capture;
+mod files;
 mod guest;
 mod lab;
 mod network;
@@ -10,6 +11,7 @@ mod time;
 
 pub use access::*;
 pub use capture::*;
+pub use files::*;
 pub use guest::*;
 pub use lab::*;
 pub use network::*;
@@ -23,6 +25,12 @@ use clap::Subcommand;
 #[expect(missing_docs, reason = "a command's text is at its struct, for `--help` and for readers")]
 pub enum Command {
     Check(Check),
+    Graph(Graph),
+
+    /// Make a topology file of another tool's files
+    #[command(subcommand)]
+    Import(ImportCommand),
+
     Up(Up),
     Down(Down),
 

@@ -22,6 +22,7 @@ mod loops;
 mod nodes;
 pub(super) mod profiles;
 pub(super) mod recordings;
+mod routes;
 mod runs;
 mod settings;
 mod time;
@@ -49,6 +50,7 @@ pub(super) fn check(topology: &Topology, path: &Path, found: &mut Diagnostics) -
     faults::plan(topology, &mut wired.links);
     let fabric = Fabric::new(&wired.links, wired.switches.len());
     addresses::assign(topology, &mut wired, &fabric, found);
+    routes::assign(topology, &mut wired, &fabric, found);
     wiring::warn(topology, &wired, &fabric, found);
     access::barred(topology, &wired.guests, found);
     runs::warn(&topology.time, &topology.nodes, found);

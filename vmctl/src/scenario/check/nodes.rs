@@ -36,6 +36,7 @@ pub(super) struct GuestDraft {
     pub on_exit: OnExit,
     pub runs: Vec<Run>,
     pub access: Access,
+    pub forward: bool,
 }
 
 impl<'t> Nodes<'t> {
@@ -141,6 +142,7 @@ fn guest(
         access: access::check(node, default, &boot, base, found),
         boot,
         memory: memory.map_or(usual, |memory| memory.get_ref().as_bytes()),
+        forward: keys.forward.as_ref().is_some_and(|forward| *forward.get_ref()),
         // Beyond 32 bits, `sizes` has noted the limit.
         vcpus: vcpus.map_or(1, |vcpus| u32::try_from(*vcpus.get_ref()).unwrap_or(u32::MAX)),
         on_exit: on_exit.map(Spanned::get_ref).copied().unwrap_or_default(),

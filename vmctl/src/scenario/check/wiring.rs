@@ -101,6 +101,8 @@ fn guest(draft: Draft<'_>, nics: Vec<IfName>, next_port: &mut u32) -> Option<Gue
         on_exit: draft.guest.on_exit,
         runs: draft.guest.runs,
         access: draft.guest.access,
+        forward: draft.guest.forward,
+        routes: Vec::new(),
         nics: nics.collect(),
     })
 }
