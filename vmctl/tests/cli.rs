@@ -61,13 +61,16 @@ fn json_error(output: &Output) -> serde_json::Value {
 #[test]
 fn every_command_teaches_by_example() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 18] = [
         &[],
         &["check"],
         &["up"],
         &["down"],
         &["ps"],
         &["status"],
+        &["top"],
+        &["events"],
+        &["inspect"],
         &["exec"],
         &["console"],
         &["pause"],
@@ -90,7 +93,7 @@ fn every_command_teaches_by_example() {
 #[test]
 fn mistakes_on_the_command_line_end_with_2() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let mistakes: [&[&str]; 15] = [
+    let mistakes: [&[&str]; 19] = [
         &[],
         &["frobnicate"],
         &["exec", "alice"],
@@ -99,6 +102,10 @@ fn mistakes_on_the_command_line_end_with_2() {
         &["link", "set", "a:eth0-b:eth0", "10ms"],
         &["up", "--timeout", "soon"],
         &["status", "-o", "yaml"],
+        &["status", "--watch", "0"],
+        &["events", "-n", "-1"],
+        &["inspect"],
+        &["top"],
         &["step", "10"],
         &["step", "0ns"],
         &["step", "8761h"],

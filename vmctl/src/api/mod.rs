@@ -7,12 +7,14 @@
 //! |---|---|---|
 //! | `GET /v1/lab` | | [`Lab`](status::Lab) |
 //! | `GET /v1/status` | | [`Status`](status::Status) |
+//! | `GET /v1/guests/NODE` | | [`Guest`](inspect::Guest) |
 //! | `GET /v1/links` | | list of [`Link`](status::Link) |
 //! | `GET /v1/links/LINK` | | [`Link`](status::Link) |
 //! | `PATCH /v1/links/LINK` | [`LinkChange`](link::LinkChange) | [`Link`](status::Link) |
 //! | `POST /v1/pause`, `POST /v1/resume` | | [`Barrier`](status::Barrier) |
 //! | `POST /v1/advance` | [`Advance`](time::Advance) | [`Advanced`](time::Advanced), when the time has passed |
 //! | `GET /v1/clock` | | [`Clock`](time::Clock) |
+//! | `GET /v1/events?last=N&follow` | | [`Event`](status::Event)s, one JSON object per line: the last N, or all that are kept; with `follow`, then each as it happens, until the lab ends |
 //! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
 //! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
@@ -26,6 +28,7 @@ pub mod channel;
 pub mod exact;
 pub mod exec;
 pub mod failure;
+pub mod inspect;
 pub mod link;
 pub mod play;
 pub mod progress;

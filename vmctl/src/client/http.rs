@@ -1,12 +1,18 @@
 //! One HTTP request over one UNIX stream.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Request, Response, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
+use tokio_util::{
+    codec::{FramedRead, LinesCodec, LinesCodecError},
+    compat::FuturesAsyncReadCompatExt as _,
+    task::AbortOnDropHandle,
+};
 
 use crate::api::failure::{Failure, chain};
 
@@ -56,6 +62,41 @@ pub async fn patient_request(
     let answer = read(response).await;
     driver.abort();
     answer
+}
+
+/// Sends a request whose answer is lines without an end, and returns these; an answer that says no
+/// becomes a [`Failure`]. A line that is longer than [`LINE_LIMIT`] is an error.
+pub async fn lines(stream: UnixStream, path: &str) -> Result<Lines, Failure> {
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
+    let driver = AbortOnDropHandle::new(tokio::spawn(connection));
+    let request = Request::get(path).header("host", "localhost").body(Full::<Bytes>::default());
+    let request = request.map_err(Failure::runtime)?;
+    let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+    if !response.status().is_success() {
+        read(response).await?;
+        return Err(Failure::runtime(format!("no lines came in answer to GET {path}")));
+    }
+    let octets = response.into_body().into_data_stream().map_err(std::io::Error::other);
+    let codec = LinesCodec::new_with_max_length(LINE_LIMIT);
+    let lines = FramedRead::new(octets.into_async_read().compat(), codec);
+    Ok(Lines { lines: Box::pin(lines), _driver: driver })
+}
+
+/// The longest line that is taken, in bytes.
+const LINE_LIMIT: usize = 64 * 1024;
+
+/// Lines that come one by one. Dropping this hangs up.
+pub struct Lines {
+    lines: Pin<Box<dyn Stream<Item = Result<String, LinesCodecError>> + Send>>,
+    _driver: AbortOnDropHandle<hyper::Result<()>>,
+}
+
+impl Lines {
+    /// The next one; `None` when the daemon has said that there are no more. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Option<String>, Failure> {
+        self.lines.next().await.transpose().map_err(|error| lost(&error))
+    }
 }
 
 async fn read(response: Response<Incoming>) -> Result<Bytes, Failure> {

@@ -1,6 +1,7 @@
 //! One file per command: what it does between the command line and the exit code.
 
 mod advance;
+mod again;
 mod check;
 mod clock;
 mod collect;
@@ -8,8 +9,10 @@ pub mod completions;
 mod console;
 pub mod doctor;
 mod down;
+mod events;
 mod exec;
 mod held;
+pub mod inspect;
 mod link;
 mod man;
 mod path;
@@ -19,6 +22,7 @@ mod run;
 mod target;
 mod terminal;
 mod time;
+mod top;
 pub mod topology;
 mod up;
 
@@ -28,7 +32,7 @@ use crate::{
     api::failure::Failure,
     cli::{Cli, Command},
     daemon,
-    output::{self, status},
+    output::status,
 };
 
 /// Runs a command and returns the exit code of its success: 0, or for `exec` the guest's.
@@ -46,9 +50,13 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Up(args) => wait(up::run(&args, lab, format)),
         Command::Down(args) => done(wait(down::run(args.name.as_deref().or(lab)))),
         Command::Ps => done(wait(ps::run(format))),
-        Command::Status => done(wait(async {
-            output::print(format, &target::find(lab)?.status().await?, status::render)
+        Command::Status(args) => done(wait(async {
+            let client = target::find(lab)?;
+            again::show(format, args.watch.watch, || client.status(), status::render).await
         })),
+        Command::Top(args) => done(wait(top::run(&args, lab, format))),
+        Command::Events(args) => done(wait(events::run(&args, lab, format))),
+        Command::Inspect(args) => done(wait(inspect::run(&args, lab, format))),
         Command::Exec(args) => wait(exec::run(&args, lab)),
         Command::Doctor(args) => done(wait(doctor::run(&args, lab, format))),
         Command::Console(args) => done(wait(console::run(&args.node, lab))),
@@ -56,7 +64,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Resume => done(wait(time::resume(lab, format))),
         Command::Step(args) => wait(advance::step(args.duration, lab, format)),
         Command::Run(args) => wait(run::run(&args, lab, format)),
-        Command::Clock => done(wait(clock::run(lab, format))),
+        Command::Clock(args) => done(wait(clock::run(&args, lab, format))),
         Command::Link(args) => done(wait(link::run(&args, lab, format))),
     }
 }

@@ -14,8 +14,8 @@ use chronotap::{
     datapath::{self, MemoryLimits, PortSettings},
     pacer::StampSource,
     programs::StampedBy,
-    sim::GuestId,
-    synchronizer::Guests as _,
+    sim::{GuestId, VirtualInstant},
+    synchronizer::{Guests as _, Synchronizer},
 };
 use chronotap_guest::schedule::Origin;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -33,7 +33,7 @@ use super::{
     lab::{Lab, Phase},
     leash::Announcer,
     overload,
-    perturbed::Perturbed,
+    perturbed::{self, Perturbed},
     ready,
     seat::Terms,
     status,
@@ -98,7 +98,8 @@ pub async fn boot(
     let lab = Arc::new(Lab {
         about: about(belongings, &scenario, &means, plane.facts().stamps),
         seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
-        journal: Arc::new(Journal::new(since)),
+        directory: belongings.dir.path().to_owned(),
+        journal: Arc::new(journal(since, &plane, &synchronizer)),
         first_pings: OnceLock::new(),
         names: Arc::new(names(&scenario)),
         perturbed: means.perturbed.clone(),
@@ -112,6 +113,9 @@ pub async fn boot(
         ends,
         changing: tokio::sync::Mutex::new(()),
     });
+    if means.exactness.is_some() {
+        belongings.tasks.spawn(perturbed::watch(lab.perturbed.clone(), lab.journal.clone()));
+    }
     let overloads = overload::watch(lab.synchronizer.tallies(), lab.journal.clone());
     belongings.tasks.spawn(overloads);
     belongings.tasks.spawn(overload::watch_overruns(lab.clone()));
@@ -119,6 +123,7 @@ pub async fn boot(
     set_off(belongings, &lab, guests, orders.hold).await?;
     come_up(belongings, &lab, orders, announcer).await?;
     lab.enter(Phase::Up);
+    lab.journal.record(format!("the lab is up: {} guests", lab.seats.len()));
     Ok(lab)
 }
 
@@ -331,6 +336,16 @@ fn about(
         stamp: describe::stamps(stamps).into(),
         metrics: belongings.record.metrics,
     }
+}
+
+/// A journal with virtual time as the lab's user counts it.
+fn journal(since: Instant, plane: &datapath::Datapath, synchronizer: &Synchronizer) -> Journal {
+    let (plane, synchronizer) = (plane.clone(), synchronizer.clone());
+    Journal::new(since, move || {
+        let windows = synchronizer.windows().map(|windows| windows.now);
+        let now = windows.unwrap_or_else(|| plane.virtual_now());
+        now.saturating_since(VirtualInstant::ZERO)
+    })
 }
 
 fn names(scenario: &Scenario) -> Names {

@@ -11,12 +11,13 @@
 //!
 //! * `boot`: the steps up to a lab that answers. `ready`: waiting for guests, first pings.
 //! * `govern`: which policy holds the guests' time. `exactness`: what mode `exact` takes.
-//! * `lab`, `seat`, `events`, `overload`: what is known while it runs. `status`, `pairs`, [`describe`]: told.
+//! * `lab`, `seat`, `events`, `overload`: what is known while it runs. `status`, `inspect`, `pairs`,
+//!   [`describe`]: told.
 //! * `guest`, `agent`, `console`, `fleet`: one guest's attendants, and all guests at once.
 //! * `runs`, `heard`, `perturbed`: what guests did by themselves, whether it was listened to, and
 //!   what the host did to them; `attention`: what that takes. `judge`: whether it is what the file
 //!   expects.
-//! * `routes`, `exec`, `console_socket`, [`bounded`]: the control API.
+//! * `routes`, `event_lines`, `exec`, `console_socket`, [`bounded`]: the control API.
 //! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
 
 mod agent;
@@ -28,6 +29,7 @@ mod capped_log;
 mod console;
 mod console_socket;
 pub mod describe;
+mod event_lines;
 mod events;
 mod exactness;
 mod exec;
@@ -37,6 +39,7 @@ mod fleet;
 mod govern;
 mod guest;
 mod heard;
+mod inspect;
 mod judge;
 mod lab;
 mod leash;
@@ -194,6 +197,7 @@ fn log_to(dir: &StateDir) -> Result<(), Failure> {
 fn stop(lab: &Arc<Lab>, reason: String, announcer: &Announcer) {
     lab.enter(Phase::Stopping);
     lab.journal.record(format!("going down: {reason}"));
+    lab.journal.close();
     announcer.tell(Progress::Stopping(format!("lab {} goes down: {reason}", lab.about.name)));
 }
 

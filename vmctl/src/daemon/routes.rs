@@ -16,7 +16,7 @@ use tokio::net::UnixListener;
 
 use super::{
     bounded::Bounded,
-    console_socket, exec, exec_once,
+    console_socket, event_lines, exec, exec_once, inspect,
     lab::Lab,
     status::{self, Pace},
 };
@@ -25,6 +25,7 @@ use crate::api::{
     channel::MESSAGE_LIMIT,
     exec::{Ran, Request as ExecRequest},
     failure::Failure,
+    inspect::Guest,
     link::LinkChange,
     play::{Play, Played},
     status::Link,
@@ -66,7 +67,9 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/play", post(play))
         .route("/v1/clock", get(clock))
         .route("/v1/runs", get(async |State(lab): Shared| Json(lab.runs())))
+        .route("/v1/events", get(events))
         .route("/v1/shutdown", post(shutdown))
+        .route("/v1/guests/{node}", get(guest))
         .route("/v1/guests/{node}/exec", get(open_exec).post(exec_to_its_end))
         .route("/v1/guests/{node}/console", get(open_console))
         .fallback(async || Refusal(Failure::not_found("no such request; see /v1/status")))
@@ -75,6 +78,17 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(lab)
+}
+
+async fn events(State(lab): Shared, request: Request) -> Result<Response, Refusal> {
+    let (mut parts, _) = request.into_parts();
+    let wanted = event_lines::Wanted::of(&mut parts).await?;
+    Ok(event_lines::answer(&lab.journal, &wanted)?)
+}
+
+async fn guest(State(lab): Shared, Path(node): Path<String>) -> Answer<Guest> {
+    let seat = lab.seat(&node)?;
+    answer(inspect::guest(&lab, seat).await)
 }
 
 async fn links(State(lab): Shared) -> Answer<Vec<Link>> {

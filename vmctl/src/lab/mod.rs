@@ -25,8 +25,9 @@ mod socket;
 mod sweep;
 pub mod tap;
 mod teardown;
+pub mod usage;
 
-pub use claim::StateDir;
+pub use claim::{StateDir, guest_directory};
 pub use error::LabError;
 pub use netns::NetNs;
 pub use process::{LiveProcess, ProcessId};
