@@ -18,5 +18,6 @@ pub mod parts;
 pub mod qemu;
 pub mod qmp;
 pub mod scenario;
+pub mod top;
 pub mod topology;
 pub mod units;

@@ -61,7 +61,7 @@ fn json_error(output: &Output) -> serde_json::Value {
 #[test]
 fn every_command_teaches_by_example() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let commands: [&[&str]; 20] = [
+    let commands: [&[&str]; 22] = [
         &[],
         &["capture"],
         &["check"],
@@ -69,6 +69,9 @@ fn every_command_teaches_by_example() {
         &["down"],
         &["ps"],
         &["status"],
+        &["top"],
+        &["events"],
+        &["inspect"],
         &["exec"],
         &["console"],
         &["cp"],
@@ -96,7 +99,7 @@ fn every_command_teaches_by_example() {
 #[test]
 fn mistakes_on_the_command_line_end_with_2() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let mistakes: [&[&str]; 25] = [
+    let mistakes: [&[&str]; 26] = [
         &["capture", "--all", "alice"],
         &["capture", "--count", "0"],
         &["capture", "--snaplen", "0"],
@@ -115,6 +118,10 @@ fn mistakes_on_the_command_line_end_with_2() {
         &["link", "set", "a:eth0-b:eth0", "10ms"],
         &["up", "--timeout", "soon"],
         &["status", "-o", "yaml"],
+        &["status", "--watch", "0"],
+        &["events", "-n", "-1"],
+        &["inspect"],
+        &["top"],
         &["step", "10"],
         &["step", "0ns"],
         &["step", "8761h"],

@@ -15,6 +15,7 @@ use rustix::event::epoll;
 use rustix::time::Timespec;
 
 use super::command::{Command, Doorbell};
+use super::dial::Dial;
 use super::plane::answer;
 use super::steer::{HoldReply, Steer};
 use super::{ExactError, ExactSettings, Speed, host_now};
@@ -98,6 +99,7 @@ pub(super) struct ExactPlane {
     is_held: bool,
     speed: Speed,
     anchor: Option<Anchor>,
+    dial: Dial,
 }
 
 impl ExactPlane {
@@ -107,6 +109,7 @@ impl ExactPlane {
         settings: &ExactSettings,
         commands: mpsc::Receiver<Command>,
         doorbell: Arc<Doorbell>,
+        dial: Dial,
     ) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let nothing = epoll::EventData::new_u64(0);
@@ -128,6 +131,7 @@ impl ExactPlane {
             is_held: true,
             speed: settings.speed,
             anchor: None,
+            dial,
         })
     }
 
@@ -155,6 +159,7 @@ impl ExactPlane {
         if let Some(guest) = self.coordinator.close() {
             return Next::Guest(guest);
         }
+        self.dial.stand(self.coordinator.now());
         // Before anybody is told where virtual time stands: it does not until the host's has come.
         if let Some(early) = self.early() {
             return Next::Until(Some(early));

@@ -7,6 +7,7 @@
 mod alarms;
 mod capture;
 mod command;
+mod dial;
 mod error;
 mod exact;
 mod plane;
@@ -30,6 +31,7 @@ use crate::programs::{AttachMode, Programs, ProgramsError};
 use crate::sim::{DirectionChange, GuestId, HostInstant, PortId, VirtualInstant};
 use alarms::Alarm;
 use command::{Command, Doorbell};
+use dial::Dial;
 pub use error::{DatapathError, ExactError, OrderError, RewireError};
 use plane::{Birth, Ready};
 pub use settings::{
@@ -59,6 +61,7 @@ struct Inner {
     programs: Mutex<Programs>,
     ports: Mutex<Vec<u32>>,
     facts: Facts,
+    dial: Dial,
 }
 
 /// The running thread. It is stopped when this drops.
@@ -88,6 +91,7 @@ pub fn start(
     let (commands, orders) = mpsc::channel();
     let (events_in, events) = tokio::sync::mpsc::channel(EVENTS);
     let doorbell = Arc::new(Doorbell::new().map_err(DatapathError::Thread)?);
+    let dial = Dial::default();
     let birth = Birth {
         ports: ports.clone(),
         plan,
@@ -98,6 +102,7 @@ pub fn start(
         commands: orders,
         doorbell: Arc::clone(&doorbell),
         events: events_in,
+        dial: dial.clone(),
     };
     let (handle, Ready { sockets, scheduling }) = spawn(birth)?;
     let thread = Thread { commands, doorbell, handle: Mutex::new(Some(handle)) };
@@ -111,6 +116,7 @@ pub fn start(
         programs: Mutex::new(programs),
         ports: Mutex::new(ports.iter().map(|port| port.ifindex).collect()),
         facts: Facts { stamps, attached, scheduling },
+        dial,
     };
     Ok((Datapath { inner: Arc::new(inner) }, events))
 }
@@ -129,6 +135,12 @@ impl Datapath {
     /// What this host turned out to offer.
     pub fn facts(&self) -> &Facts {
         &self.inner.facts
+    }
+
+    /// Where virtual time is, at once: in mode `exact` as of the last barrier, else as of now. Once
+    /// each guest has a clock of its own, where they parted.
+    pub fn virtual_now(&self) -> VirtualInstant {
+        self.inner.dial.at(host_now())
     }
 
     /// All counts as of now, written into `reuse`.

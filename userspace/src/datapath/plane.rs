@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::alarms::Alarms;
 use super::command::{Command, Doorbell};
+use super::dial::Dial;
 use super::exact::{ExactPlane, Pages};
 use super::{
     DatapathError, Event, ExactSettings, MemoryLimits, PortSettings, Scheduling, host_now,
@@ -36,6 +37,7 @@ pub(super) struct Birth {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) doorbell: Arc<Doorbell>,
     pub(super) events: tokio::sync::mpsc::Sender<Event>,
+    pub(super) dial: Dial,
 }
 
 /// What it says when it is ready. The socket numbers are good until the thread ends.
@@ -103,7 +105,7 @@ impl Sockets {
 const RING_ROOM: u32 = 4096;
 
 fn build_exact(birth: Birth) -> Result<(Engine, Ready), DatapathError> {
-    let Birth { ports, plan, memory, exact, commands, doorbell, .. } = birth;
+    let Birth { ports, plan, memory, exact, commands, doorbell, dial, .. } = birth;
     let Some(mut settings) = exact else { return Err(DatapathError::Died) };
     let made = Sockets::new(memory, ports.len())?;
     let sockets = ports.iter().map(|port| made.bind(port)).collect::<Result<Vec<_>, _>>()?;
@@ -121,7 +123,7 @@ fn build_exact(birth: Birth) -> Result<(Engine, Ready), DatapathError> {
         journal: settings.journal.take(),
     };
     let coordinator = exact::Coordinator::new(parts)?;
-    let plane = ExactPlane::new(coordinator, &settings, commands, doorbell);
+    let plane = ExactPlane::new(coordinator, &settings, commands, doorbell, dial);
     let plane = plane.map_err(DatapathError::Thread)?;
     let start = Ready { sockets: numbers, scheduling: schedule() };
     Ok((Engine::Exact(Box::new(plane)), start))
@@ -143,6 +145,7 @@ struct Plane {
     events: tokio::sync::mpsc::Sender<Event>,
     drained: Option<oneshot::Sender<()>>,
     alarms: Alarms,
+    dial: Dial,
 }
 
 impl Plane {
@@ -165,7 +168,7 @@ impl Plane {
             tolerance,
             read: host_now,
         };
-        let plane = Self {
+        let mut plane = Self {
             pacer: Pacer::new(parts)?,
             rest,
             sockets: made,
@@ -174,7 +177,9 @@ impl Plane {
             events: birth.events,
             drained: None,
             alarms: Alarms::default(),
+            dial: birth.dial,
         };
+        plane.set_dial();
         Ok((plane, Ready { sockets: numbers, scheduling: schedule() }))
     }
 
@@ -228,13 +233,22 @@ impl Plane {
                 answer(reply, observation);
             }
             Command::Change(changes, reply) => answer(reply, self.pacer.change(changes)),
-            Command::Freeze(reply) => answer(reply, self.pacer.freeze()),
+            Command::Freeze(reply) => {
+                let at = self.pacer.freeze();
+                self.dial.stand(at);
+                answer(reply, at);
+            }
             Command::Thaw(reply) => {
                 self.pacer.thaw();
+                self.set_dial();
                 answer(reply, ());
             }
             Command::Drained(reply) => self.drained = Some(reply),
-            Command::Part(reply) => answer(reply, self.pacer.part()),
+            Command::Part(reply) => {
+                let at = self.pacer.part();
+                self.dial.stand(at);
+                answer(reply, at);
+            }
             Command::Run(guest, since, alarm) => {
                 self.pacer.run(guest, since);
                 self.alarms.set(guest, alarm);
@@ -250,6 +264,12 @@ impl Plane {
             // The one was obeyed before, the other is for another mode: whoever gave it learns
             // that nobody takes it.
             Command::Stop | Command::Steer(_) => {}
+        }
+    }
+
+    fn set_dial(&mut self) {
+        if let Some((host, at)) = self.pacer.running() {
+            self.dial.run(host, at);
         }
     }
 

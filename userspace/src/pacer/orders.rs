@@ -29,6 +29,13 @@ impl<W: Wire> Pacer<W> {
         }
     }
 
+    /// The same instant on the host's clock and on the common one, while that runs.
+    pub fn running(&mut self) -> Option<(HostInstant, VirtualInstant)> {
+        let now = (self.read)();
+        let clock = self.clocks.common().filter(|clock| !clock.is_paused())?;
+        Some((now, clock.at(now)))
+    }
+
     /// True when virtual time stands still, and the pass that did `work` left nothing more to do.
     pub fn is_drained(&self, work: Work) -> bool {
         let idle = work.received == 0 && (work.released == 0 || self.frozen_credit == 0);

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `GET /v1/lab` | | [`Lab`](status::Lab) |
 //! | `GET /v1/status` | | [`Status`](status::Status) |
+//! | `GET /v1/guests/NODE` | | [`Guest`](inspect::Guest) |
 //! | `GET /v1/links` | | list of [`Link`](status::Link) |
 //! | `GET /v1/links/LINK` | | [`Link`](status::Link) |
 //! | `PATCH /v1/links/LINK` | [`LinkChange`](link::LinkChange) | [`Link`](status::Link) |
@@ -15,6 +16,7 @@
 //! | `GET /v1/clock` | | [`Clock`](time::Clock) |
 //! | `GET /v1/capture?at=…` | [`CaptureQuery`](capture::CaptureQuery), as a query | pcapng, as it comes: [`capture`] |
 //! | `DELETE /v1/captures/ID` | | nothing; that capture ends |
+//! | `GET /v1/events?last=N&follow` | | [`Event`](status::Event)s, one JSON object per line: the last N, or all that are kept; with `follow`, then each as it happens, until the lab ends |
 //! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
 //! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
 //! | `GET /v1/log`, `GET /v1/guests/NODE/log` | query: [`LogQuery`](logs::LogQuery) | the log, as it was written |
@@ -33,6 +35,7 @@ pub mod channel;
 pub mod exact;
 pub mod exec;
 pub mod failure;
+pub mod inspect;
 pub mod link;
 pub mod logs;
 pub mod play;

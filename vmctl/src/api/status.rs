@@ -93,7 +93,7 @@ pub struct Status {
     pub events: Vec<Event>,
 }
 
-/// How many events a lab remembers.
+/// How many events the status of a lab shows; `GET /v1/events` knows more.
 pub const EVENTS_KEPT: usize = 64;
 
 /// Virtual beside wall time.
@@ -175,6 +175,27 @@ pub struct Guest {
     /// Where its sshd can be reached on this host; absent without a management network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub management: Option<SocketAddr>,
+    /// Host seconds that its virtual processors have run; absent when it has ended.
+    #[serde(default)]
+    pub vcpu_seconds: Option<f64>,
+    /// What went through its interfaces.
+    #[serde(default)]
+    pub traffic: Traffic,
+}
+
+/// What went through a guest's interfaces so far, all together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Frames that the guest sent.
+    pub sent_frames: u64,
+    /// Bytes of those that entered the network.
+    pub sent_bytes: u64,
+    /// Frames that were handed to the guest.
+    pub received_frames: u64,
+    /// Their bytes.
+    pub received_bytes: u64,
+    /// Frames of either way that ended at an interface, for whatever reason.
+    pub dropped_frames: u64,
 }
 
 /// An address of a guest.
@@ -251,6 +272,15 @@ pub struct Way {
     pub copies: u64,
     /// Frames dropped here, by reason.
     pub dropped: BTreeMap<String, u64>,
+    /// Frames under way along it now, those that wait for the wire included.
+    #[serde(default)]
+    pub in_flight_frames: u64,
+    /// Frames that wait for the wire now, besides the one on it.
+    #[serde(default)]
+    pub backlog_frames: u64,
+    /// Their bytes.
+    #[serde(default)]
+    pub backlog_bytes: u64,
 }
 
 /// Two guests that share a segment, over the quickest path between them; or that have guests that
@@ -290,8 +320,14 @@ pub struct FirstPing {
 /// Something that happened in the lab.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Event {
+    /// Its number in the lab, from 0: a gap says that events in between are forgotten.
+    pub number: u64,
+    /// The host's date and time, RFC 3339 in UTC.
+    pub date: String,
     /// Seconds of wall time since virtual time began, as [`Time::wall_seconds`].
     pub at_seconds: f64,
+    /// Where virtual time was; in lockstep, where the last window had ended.
+    pub virtual_seconds: f64,
     /// What happened.
     pub message: String,
 }

@@ -14,9 +14,25 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     Advance { virtual_ns: delay.as_nanos() }.span().map_err(|failure| failure.message)
 }
 
+/// How often something is done, in seconds: `2`, `0.5`; from a tenth of a second to an hour.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds: &f64| (0.1..=3600.0).contains(seconds));
+    let seconds = seconds.ok_or("a number of seconds from 0.1 to 3600 would be right, as in 2")?;
+    Ok(Duration::from_secs_f64(seconds))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seconds_have_bounds() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("3600"), Ok(Duration::from_hours(1)));
+        for wrong in ["0", "-1", "3601", "NaN", "inf", "2s", ""] {
+            assert!(seconds(wrong).is_err_and(|why| why.contains("0.1 to 3600")), "{wrong}");
+        }
+    }
 
     #[test]
     fn spans_are_written_as_in_a_topology_file() {

@@ -1,12 +1,17 @@
 //! One HTTP request over one UNIX stream.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{HeaderMap, Request, Response, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::{net::UnixStream, task::AbortHandle};
+use tokio_util::{
+    codec::{FramedRead, LinesCodec, LinesCodecError},
+    compat::FuturesAsyncReadCompatExt as _,
+};
 
 use crate::api::failure::{Failure, chain};
 
@@ -87,6 +92,17 @@ impl Stream {
         }
         Ok(None)
     }
+
+    /// The answer as lines, of which none may be longer than [`LINE_LIMIT`].
+    pub fn lines(self) -> Lines {
+        let octets = stream::unfold(self, async |mut answer| {
+            let octets = answer.next().await.transpose()?;
+            Some((octets.map_err(std::io::Error::other), answer))
+        });
+        let codec = LinesCodec::new_with_max_length(LINE_LIMIT);
+        let octets = Box::pin(octets).into_async_read().compat();
+        Lines(Box::pin(FramedRead::new(octets, codec)))
+    }
 }
 
 impl Drop for Stream {
@@ -113,6 +129,19 @@ pub async fn stream(stream: UnixStream, path: &str) -> Result<Stream, Failure> {
     let refused = read(response).await;
     driver.abort();
     refused.and(Err(Failure::runtime("the daemon's answer is odd")))
+}
+
+/// The longest line that is taken, in bytes.
+const LINE_LIMIT: usize = 64 * 1024;
+
+/// Lines that come one by one. Dropping this hangs up.
+pub struct Lines(Pin<Box<dyn futures_util::Stream<Item = Result<String, LinesCodecError>> + Send>>);
+
+impl Lines {
+    /// The next one; `None` when the daemon has said that there are no more. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Option<String>, Failure> {
+        self.0.next().await.transpose().map_err(|error| lost(&error))
+    }
 }
 
 async fn read(response: Response<Incoming>) -> Result<Bytes, Failure> {

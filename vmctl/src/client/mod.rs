@@ -14,11 +14,12 @@ use crate::api::{
     access::{Gdb, Ssh},
     capture::{CaptureQuery, ID_HEADER},
     failure::{Failure, chain},
+    inspect,
     link::LinksChange,
     logs::LogQuery,
     play::{Play, Played},
     runs::Runs,
-    status::{Barrier, Lab, Link, Status},
+    status::{Barrier, Event, Lab, Link, Status},
     time::{Advance, Advanced, Clock},
 };
 
@@ -123,6 +124,18 @@ impl Client {
         self.call("DELETE", &format!("/v1/captures/{}", escape(number)), Vec::new()).await
     }
 
+    /// Everything about one guest.
+    pub async fn guest(&self, node: &str) -> Result<inspect::Guest, Failure> {
+        self.get(&format!("/v1/guests/{}", escape(node))).await
+    }
+
+    /// The last events, or all that are kept; with `follow`, then each as it happens.
+    pub async fn events(&self, last: Option<usize>, follow: bool) -> Result<Events, Failure> {
+        let last = last.map_or_else(String::new, |last| format!("&last={last}"));
+        let path = format!("/v1/events?follow={follow}{last}");
+        Ok(Events { lines: http::stream(self.connect().await?, &path).await?.lines(), path })
+    }
+
     /// Asks the daemon to take the lab down; returns at once.
     pub async fn shutdown(&self) -> Result<(), Failure> {
         self.call("POST", "/v1/shutdown", Vec::new()).await
@@ -195,6 +208,23 @@ impl Client {
             _ => Failure::runtime(format!("lab `{lab}` has lost its daemon ({})", chain(error)))
                 .remedy(format!("clean up with `vmctl down {lab}`")),
         }
+    }
+}
+
+/// Events as they come.
+pub struct Events {
+    lines: http::Lines,
+    path: String,
+}
+
+impl Events {
+    /// The next one; `None` when there will be no more. Cancel-safe.
+    ///
+    /// # Errors
+    /// The daemon died, or talks nonsense.
+    pub async fn next(&mut self) -> Result<Option<Event>, Failure> {
+        let line = self.lines.next().await?;
+        line.map(|line| parse(line.as_bytes(), "GET", &self.path)).transpose()
     }
 }
 

@@ -1,14 +1,15 @@
 //! `vmctl clock`.
 
-use super::target;
+use super::{again, target};
 use crate::{
     api::failure::Failure,
-    cli::Format,
-    output::{self, time},
+    cli::{Clock, Format},
+    output::time,
 };
 
 /// Shows what the lab's clocks show.
-pub async fn run(lab: Option<&str>, format: Format) -> Result<(), Failure> {
+pub async fn run(args: &Clock, lab: Option<&str>, format: Format) -> Result<(), Failure> {
     let client = target::find(lab)?;
-    output::print(format, &client.clock().await?, |clock| time::clock(client.lab_name(), clock))
+    let table = |clock: &_| time::clock(client.lab_name(), clock);
+    again::show(format, args.watch.watch, || client.clock(), table).await
 }

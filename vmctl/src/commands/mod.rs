@@ -1,6 +1,7 @@
 //! One file per command: what it does between the command line and the exit code.
 
 mod advance;
+mod again;
 mod capture;
 mod check;
 mod clock;
@@ -10,11 +11,13 @@ mod console;
 mod cp;
 pub mod doctor;
 mod down;
+mod events;
 mod exec;
 mod gdb;
 mod graph;
 mod held;
 mod import;
+pub mod inspect;
 mod link;
 mod logs;
 mod man;
@@ -30,6 +33,7 @@ mod target;
 mod terminal;
 mod time;
 mod tmux;
+mod top;
 pub mod topology;
 mod up;
 
@@ -39,7 +43,7 @@ use crate::{
     api::failure::Failure,
     cli::{Cli, Command},
     daemon,
-    output::{self, status},
+    output::status,
 };
 
 /// Runs a command and returns the exit code of its success: 0, or for `exec` the guest's.
@@ -60,9 +64,13 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Up(args) => wait(up::run(&args, lab, format)),
         Command::Down(args) => done(wait(down::run(args.name.as_deref().or(lab)))),
         Command::Ps => done(wait(ps::run(format))),
-        Command::Status => done(wait(async {
-            output::print(format, &target::find(lab)?.status().await?, status::render)
+        Command::Status(args) => done(wait(async {
+            let client = target::find(lab)?;
+            again::show(format, args.watch.watch, || client.status(), status::render).await
         })),
+        Command::Top(args) => done(wait(top::run(&args, lab, format))),
+        Command::Events(args) => done(wait(events::run(&args, lab, format))),
+        Command::Inspect(args) => done(wait(inspect::run(&args, lab, format))),
         Command::Exec(args) => wait(exec::run(&args, lab, format)),
         Command::Cp(args) => done(wait(cp::run(&args, lab, format))),
         Command::Logs(args) => done(wait(logs::run(&args, lab, format))),
@@ -76,7 +84,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Resume => done(wait(time::resume(lab, format))),
         Command::Step(args) => wait(advance::step(args.duration, lab, format)),
         Command::Run(args) => wait(run::run(&args, lab, format)),
-        Command::Clock => done(wait(clock::run(lab, format))),
+        Command::Clock(args) => done(wait(clock::run(&args, lab, format))),
         Command::Capture(args) => done(wait(capture::run(&args, lab, format))),
         Command::Link(args) => done(wait(link::run(&args, lab, format))),
     }

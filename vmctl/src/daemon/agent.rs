@@ -29,8 +29,12 @@ pub async fn attend<S>(seat: Arc<Seat>, line: S, journal: Arc<Journal>)
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
-    let listening = Arc::clone(&seat);
-    let carrier = Carrier::new(line, move |ran| listening.runs.hear(ran));
+    let (listening, noting) = (Arc::clone(&seat), Arc::clone(&journal));
+    let carrier = Carrier::new(line, move |ran| {
+        if let Some(told) = listening.runs.hear(ran) {
+            noting.record(format!("guest {}: {told}", listening.name()));
+        }
+    });
     loop {
         match next_session(&seat, &carrier, &journal).await {
             Ok(session) => {
@@ -83,8 +87,7 @@ where
 
 /// An agent is there, with a session or without.
 fn answers(seat: &Seat, session: Option<&Session>, journal: &Journal) {
-    let life = seat.life();
-    if life.state != GuestState::Ready && (life.state == GuestState::Silent || life.reboots > 0) {
+    if seat.state() != GuestState::Ready {
         journal.record(format!("guest {} answers", seat.name()));
     }
     seat.update(|life| {
@@ -140,7 +143,7 @@ mod tests {
     fn attended(terms: Terms) -> (Arc<Seat>, UnixStream, Child) {
         let (seat, qemu) = sleeper(terms);
         let (ours, theirs) = UnixStream::pair().expect("a pair");
-        let journal = Arc::new(Journal::new(Instant::now()));
+        let journal = Arc::new(Journal::new(Instant::now(), Duration::default));
         tokio::spawn(attend(seat.clone(), ours, journal));
         (seat, theirs, qemu)
     }

@@ -14,8 +14,8 @@ use std::{
 use chronotap::{
     datapath::{self, MemoryLimits, PortSettings},
     programs::StampedBy,
-    sim::GuestId,
-    synchronizer::Guests as _,
+    sim::{GuestId, VirtualInstant},
+    synchronizer::{Guests as _, Synchronizer},
 };
 use chronotap_guest::schedule::Origin;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -35,7 +35,7 @@ use super::{
     leash::Announcer,
     management::Relay,
     overload,
-    perturbed::Perturbed,
+    perturbed::{self, Perturbed},
     ready,
     seat::Terms,
     status,
@@ -109,7 +109,8 @@ pub async fn boot(
     let lab = Arc::new(Lab {
         about: api::status::Lab { metrics: belongings.record.metrics, ..about },
         seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
-        journal: Arc::new(Journal::new(since)),
+        directory: belongings.dir.path().to_owned(),
+        journal: Arc::new(journal(since, &plane, &synchronizer)),
         first_pings: OnceLock::new(),
         dir: belongings.dir.path().to_owned(),
         names: Arc::new(serving::names(&scenario)),
@@ -126,6 +127,9 @@ pub async fn boot(
         ends,
         changing: tokio::sync::Mutex::new(()),
     });
+    if means.exactness.is_some() {
+        belongings.tasks.spawn(perturbed::watch(lab.perturbed.clone(), lab.journal.clone()));
+    }
     let overloads = overload::watch(lab.synchronizer.tallies(), lab.journal.clone());
     belongings.tasks.spawn(overloads);
     belongings.tasks.spawn(overload::watch_overruns(lab.clone()));
@@ -134,6 +138,7 @@ pub async fn boot(
     set_off(belongings, &lab, guests, orders.hold).await?;
     come_up(belongings, &lab, orders, announcer).await?;
     lab.enter(Phase::Up);
+    lab.journal.record(format!("the lab is up: {} guests", lab.seats.len()));
     Ok(lab)
 }
 
@@ -334,4 +339,14 @@ fn prioritize(scenario: &Scenario, guest: &Prepared) {
     if let Err(error) = priority::set(guest.seat.pid, nice) {
         tracing::warn!(guest = guest.seat.name(), %error, "no priority for this guest");
     }
+}
+
+/// A journal with virtual time as the lab's user counts it.
+fn journal(since: Instant, plane: &datapath::Datapath, synchronizer: &Synchronizer) -> Journal {
+    let (plane, synchronizer) = (plane.clone(), synchronizer.clone());
+    Journal::new(since, move || {
+        let windows = synchronizer.windows().map(|windows| windows.now);
+        let now = windows.unwrap_or_else(|| plane.virtual_now());
+        now.saturating_since(VirtualInstant::ZERO)
+    })
 }

@@ -19,12 +19,16 @@ pub fn stamps(source: StampSource) -> &'static str {
 
 /// A guest's interfaces with their addresses.
 pub fn addresses(guest: &Guest) -> Vec<Address> {
-    let describe = |nic: &scenario::Nic| Address {
+    guest.nics.iter().map(address).collect()
+}
+
+/// One interface with its address.
+pub fn address(nic: &scenario::Nic) -> Address {
+    Address {
         interface: nic.name.to_string(),
         address: nic.address.map(|address| address.to_string()),
         mac: nic.mac.to_string(),
-    };
-    guest.nics.iter().map(describe).collect()
+    }
 }
 
 /// A link that has carried nothing yet.
@@ -63,6 +67,9 @@ fn way(from: String, to: String, profile: &WayDescription) -> Way {
         delivered_bytes: 0,
         copies: 0,
         dropped: std::collections::BTreeMap::new(),
+        in_flight_frames: 0,
+        backlog_frames: 0,
+        backlog_bytes: 0,
     }
 }
 

@@ -89,7 +89,9 @@ pub async fn after_boot(lab: &Lab, announcer: &Announcer) -> Result<(), Failure>
         return Ok(());
     }
     announcer.step("entering lockstep");
-    enter(&lab.synchronizer, false).await
+    enter(&lab.synchronizer, false).await?;
+    lab.journal.record("windows begin");
+    Ok(())
 }
 
 /// Begins windows; in mode `exact` with `held`, nothing passes yet.

@@ -11,14 +11,15 @@
 //!
 //! * `boot`: the steps up to a lab that answers. `ready`: waiting for guests, first pings.
 //! * `govern`: which policy holds the guests' time. `exactness`: what mode `exact` takes.
-//! * `lab`, `seat`, `events`, `overload`: what is known while it runs. `status`, `pairs`, [`describe`]: told.
+//! * `lab`, `seat`, `events`, `overload`: what is known while it runs. `status`, `inspect`, `pairs`,
+//!   [`describe`]: told.
 //! * `guest`, `agent`, `console`, `fleet`: one guest's attendants, and all guests at once.
 //! * `runs`, `heard`, `perturbed`: what guests did by themselves, whether it was listened to, and
 //!   what the host did to them; `attention`: what that takes. `judge`: whether it is what the file
 //!   expects.
 //! * `attach`, `management`: disks and ways in that some guests have besides.
-//! * `routes`, `exec`, `console_socket`, `capture`, `logs`, [`bounded`]: the control API.
-//!   `console_port`: consoles for everybody else.
+//! * `routes`, `event_lines`, `exec`, `console_socket`, `capture`, `logs`, [`bounded`]: the control
+//!   API. `console_port`: consoles for everybody else.
 //! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
 
 mod agent;
@@ -33,6 +34,7 @@ mod console;
 pub mod console_port;
 mod console_socket;
 pub mod describe;
+mod event_lines;
 mod events;
 mod exactness;
 mod exec;
@@ -42,6 +44,7 @@ mod fleet;
 mod govern;
 mod guest;
 mod heard;
+mod inspect;
 mod judge;
 mod lab;
 mod leash;
@@ -204,6 +207,7 @@ fn log_to(dir: &StateDir) -> Result<(), Failure> {
 fn stop(lab: &Arc<Lab>, reason: String, announcer: &Announcer) {
     lab.enter(Phase::Stopping);
     lab.journal.record(format!("going down: {reason}"));
+    lab.journal.close();
     announcer.tell(Progress::Stopping(format!("lab {} goes down: {reason}", lab.about.name)));
 }
 

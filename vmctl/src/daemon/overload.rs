@@ -118,7 +118,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn overruns_are_told_at_once_and_then_once_a_while() {
         let (send, mut receive) = watch::channel(Tally::default());
-        let journal = Arc::new(Journal::new(Instant::now()));
+        let journal = Arc::new(Journal::new(Instant::now(), Duration::default));
         let all = Arc::new(Mutex::new(Vec::new()));
         let (seen, noted) = (all.clone(), journal.clone());
         let task = tokio::spawn(async move {
@@ -136,14 +136,15 @@ mod tests {
         sleep(CADENCE * 2).await;
         drop(send);
         task.await.expect("it ends with the synchronizer");
-        let told: Vec<String> = journal.recent().into_iter().map(|event| event.message).collect();
+        let told: Vec<String> =
+            journal.recent(usize::MAX).into_iter().map(|event| event.message).collect();
         insta::assert_snapshot!(told.join("\n"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn overloads_are_told_once_a_while() {
         let (send, receive) = watch::channel(Tally::default());
-        let journal = Arc::new(Journal::new(Instant::now()));
+        let journal = Arc::new(Journal::new(Instant::now(), Duration::default));
         let task = tokio::spawn(watch(receive, journal.clone()));
         for _ in 0..5 {
             send.send_modify(|tally| tally.overloads += 1);
@@ -157,7 +158,8 @@ mod tests {
         sleep(CADENCE * 2).await;
         drop(send);
         task.await.expect("it ends with the synchronizer");
-        let told: Vec<String> = journal.recent().into_iter().map(|event| event.message).collect();
+        let told: Vec<String> =
+            journal.recent(usize::MAX).into_iter().map(|event| event.message).collect();
         assert_eq!(
             told,
             [

@@ -20,7 +20,7 @@ use tokio::net::UnixListener;
 use super::{
     bounded::Bounded,
     capture::Scene,
-    console_socket, exec, exec_once,
+    console_socket, event_lines, exec, exec_once, inspect,
     lab::Lab,
     logs,
     status::{self, Pace},
@@ -32,6 +32,7 @@ use crate::api::{
     channel::{ConsoleQuery, MESSAGE_LIMIT},
     exec::{Ran, Request as ExecRequest},
     failure::Failure,
+    inspect::Guest,
     link::{LinkChange, LinksChange},
     logs::LogQuery,
     play::{Play, Played},
@@ -75,7 +76,9 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/play", post(play))
         .route("/v1/clock", get(clock))
         .route("/v1/runs", get(async |State(lab): Shared| Json(lab.runs())))
+        .route("/v1/events", get(events))
         .route("/v1/shutdown", post(shutdown))
+        .route("/v1/guests/{node}", get(guest))
         .route("/v1/capture", get(open_capture))
         .route("/v1/captures/{number}", delete(end_capture))
         .route("/v1/log", get(daemon_log))
@@ -90,6 +93,17 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(lab)
+}
+
+async fn events(State(lab): Shared, request: Request) -> Result<Response, Refusal> {
+    let (mut parts, _) = request.into_parts();
+    let wanted = event_lines::Wanted::of(&mut parts).await?;
+    Ok(event_lines::answer(&lab.journal, &wanted)?)
+}
+
+async fn guest(State(lab): Shared, Path(node): Path<String>) -> Answer<Guest> {
+    let seat = lab.seat(&node)?;
+    answer(inspect::guest(&lab, seat).await)
 }
 
 async fn links(State(lab): Shared) -> Answer<Vec<Link>> {

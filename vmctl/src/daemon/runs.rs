@@ -25,14 +25,20 @@ impl Runs {
     }
 
     /// Takes what a guest tells. Only the first word on a planned command counts: a guest that
-    /// reboots runs its schedule again.
-    pub fn hear(&self, ran: Ran) {
+    /// reboots runs its schedule again. Returns what is to be told of it, if it counts.
+    pub fn hear(&self, ran: Ran) -> Option<String> {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = usize::try_from(ran.number).ok().and_then(|number| ended.get_mut(number));
-        match place {
-            Some(place) => drop(place.get_or_insert(ran)),
-            None => tracing::warn!(number = ran.number, "a command that was not scheduled"),
+        let number = usize::try_from(ran.number).ok();
+        let planned = number.and_then(|number| self.planned.get(number).zip(ended.get_mut(number)));
+        let Some((planned, place)) = planned else {
+            tracing::warn!(number = ran.number, "a command that was not scheduled");
+            return None;
+        };
+        if place.is_some() {
+            return None;
         }
+        let ran = place.insert(ran);
+        Some(format!("`{}` {}", abridged(&planned.command.join(" ")), told(&ran.outcome)))
     }
 
     /// Whether all that are planned have ended.
@@ -52,6 +58,23 @@ impl Runs {
             ended: ran.as_ref().map(ended_as),
         };
         all.map(describe).collect()
+    }
+}
+
+/// The beginning of a command line.
+fn abridged(line: &str) -> String {
+    const ENOUGH: usize = 60;
+    match line.char_indices().nth(ENOUGH) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+fn told(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Exited(status) => format!("exited with {status}"),
+        Outcome::Signaled(signal) => format!("was ended by signal {signal}"),
+        Outcome::NotStarted { message, .. } => format!("did not start: {}", abridged(message)),
     }
 }
 
@@ -92,9 +115,8 @@ mod tests {
     fn only_the_first_word_on_a_planned_command_counts() {
         let planned = Scheduled { at_ns: 5, command: vec!["true".to_owned()] };
         let runs = Runs::new(vec![planned.clone(), planned]);
-        for told in [ran(1, 3), ran(1, 4), ran(2, 5), ran(u32::MAX, 6)] {
-            runs.hear(told);
-        }
+        let told = [ran(1, 3), ran(1, 4), ran(2, 5), ran(u32::MAX, 6)].map(|ran| runs.hear(ran));
+        assert_eq!(told, [Some("`true` exited with 3".to_owned()), None, None, None]);
         let described = runs.describe("a");
         assert_eq!(described[0].ended, None);
         let ended = described[1].ended.as_ref().expect("told of");

@@ -25,7 +25,7 @@ use crate::{
         failure::Failure,
         status::{self, GuestState},
     },
-    lab::LiveProcess,
+    lab::{LiveProcess, usage},
     qemu::CONSOLES,
     scenario::{self, Boot},
 };
@@ -79,6 +79,8 @@ pub struct Seat {
     hold: LiveProcess,
     /// Why its QEMU was killed.
     sentence: OnceLock<String>,
+    /// The threads that run its processors, once somebody has looked for them.
+    threads: OnceLock<Vec<u32>>,
 }
 
 /// What changes in a guest's life.
@@ -103,10 +105,24 @@ impl Seat {
         terms: Terms,
     ) -> Self {
         let life = Life { state: GuestState::Booting, session: None, wanted: false, reboots: 0 };
-        let (pid, life, sentence) = (hold.id().pid, watch::Sender::new(life), OnceLock::new());
+        let (pid, life) = (hold.id().pid, watch::Sender::new(life));
+        let (sentence, threads) = (OnceLock::new(), OnceLock::new());
         let Terms { quiet, planned, perturbed, attention, ways } = terms;
         let runs = Runs::new(planned);
-        Self { guest, pid, consoles, runs, ways, quiet, perturbed, attention, life, hold, sentence }
+        Self {
+            guest,
+            pid,
+            consoles,
+            runs,
+            ways,
+            quiet,
+            perturbed,
+            attention,
+            life,
+            hold,
+            sentence,
+            threads,
+        }
     }
 
     /// The guest's name.
@@ -284,7 +300,7 @@ impl Seat {
 
     /// The guest for `status`, in a lab that is `paused` or not. That a guest stands still between
     /// two windows is no pause.
-    pub fn describe(&self, paused: bool) -> status::Guest {
+    pub fn describe(&self, paused: bool, traffic: status::Traffic) -> status::Guest {
         let life = self.life();
         let alive = life.state != GuestState::Dead;
         status::Guest {
@@ -297,7 +313,23 @@ impl Seat {
             memory_bytes: self.guest.memory,
             reboots: life.reboots,
             management: self.ways.ssh.as_ref().map(|ssh| ssh.address),
+            vcpu_seconds: self.vcpu_time().filter(|_| alive).map(|time| time.as_secs_f64()),
+            traffic,
         }
+    }
+
+    /// Host time that its processors have run; `None` when it has ended.
+    fn vcpu_time(&self) -> Option<Duration> {
+        let looked = match self.threads.get() {
+            Some(threads) => usage::threads_time(self.pid, threads),
+            None => usage::processor_threads(self.pid).and_then(|threads| {
+                usage::threads_time(self.pid, self.threads.get_or_init(|| threads))
+            }),
+        };
+        looked.unwrap_or_else(|error| {
+            tracing::debug!(guest = self.name(), %error, "its threads cannot be looked at");
+            None
+        })
     }
 }
 

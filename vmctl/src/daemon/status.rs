@@ -15,6 +15,7 @@ use chronotap::{
 
 use super::{
     describe::{self, nanos},
+    inspect,
     lab::Lab,
     pairs,
     seat::Seat,
@@ -23,7 +24,7 @@ use crate::{
     api::{
         exact::{ConsoleDigest, Exact},
         failure::{Failure, chain},
-        status::{Lateness, Link, Status, Time, Way},
+        status::{EVENTS_KEPT, Guest, Lateness, Link, Status, Time, Way},
         time::Spans,
     },
     metrics::{ON_LINKS, Scrape, told},
@@ -54,12 +55,17 @@ pub async fn status(lab: &Lab) -> Result<Status, Failure> {
         lateness: lateness(&observation.lateness),
         in_flight: observation.in_flight,
         foreign: kernel.iter().map(|port| port.foreign).sum(),
-        guests: lab.seats.iter().map(|seat| seat.describe(tally.paused)).collect(),
+        guests: guests(lab, tally.paused, &observation),
         links: links(lab, &observation),
         pairs: pairs::pairs(&lab.present(&observation)),
         first_pings: lab.first_pings.get().cloned().unwrap_or_default(),
-        events: lab.journal.recent(),
+        events: lab.journal.recent(EVENTS_KEPT),
     })
+}
+
+fn guests(lab: &Lab, paused: bool, observation: &Observation) -> Vec<Guest> {
+    let describe = |seat: &Arc<Seat>| seat.describe(paused, inspect::traffic(seat, observation));
+    lab.seats.iter().map(describe).collect()
 }
 
 /// What tells this run from another.
@@ -148,6 +154,9 @@ fn count(way: &mut Way, observed: &DirectionObservation, to: Endpoint, all: &Obs
     way.delivered_bytes = counters.delivered_bytes;
     way.copies = counters.copies;
     way.dropped = by_reason(&counters.dropped);
+    way.in_flight_frames = observed.in_flight;
+    way.backlog_frames = observed.backlog.frames as u64;
+    way.backlog_bytes = observed.backlog.bytes;
     let released_late = match to {
         Endpoint::Port(_) => mean_lateness(&all.lateness),
         Endpoint::Switch(_) => Duration::ZERO,

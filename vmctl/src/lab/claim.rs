@@ -103,7 +103,7 @@ impl StateDir {
     /// # Errors
     /// As making a directory.
     pub fn guest(&self, guest: &NodeName) -> Result<PathBuf, LabError> {
-        let path = self.path.join(GUESTS).join(guest.as_str());
+        let path = guest_directory(&self.path, guest);
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
         made.attempt("create", &path)?;
         Ok(path)
@@ -117,6 +117,11 @@ impl StateDir {
     pub fn remove(self) -> Result<Removed, LabError> {
         remove(&self.path, self.name.as_str())
     }
+}
+
+/// A guest's directory in the lab's.
+pub fn guest_directory(lab: &Path, guest: &NodeName) -> PathBuf {
+    lab.join(GUESTS).join(guest.as_str())
 }
 
 /// How long a lock may be held by nobody that is known to live.

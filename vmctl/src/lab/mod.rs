@@ -29,8 +29,9 @@ mod sweep;
 mod tail;
 pub mod tap;
 mod teardown;
+pub mod usage;
 
-pub use claim::StateDir;
+pub use claim::{StateDir, guest_directory};
 pub use error::LabError;
 pub use loopback::raise_loopback;
 pub use netns::NetNs;

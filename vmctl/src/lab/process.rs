@@ -13,9 +13,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
-/// Field 22 of `/proc/PID/stat` is the start time; the fields after the command's `)` begin with
-/// field 3 (proc_pid_stat(5)).
-const START_TIME: usize = 22 - 3;
+/// The field of `/proc/PID/stat` that is the start time (proc_pid_stat(5)).
+const START_TIME: usize = 22;
 
 /// A process, told apart from earlier and later ones of the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,7 +40,7 @@ impl ProcessId {
     /// When `/proc` cannot be read.
     pub fn of(pid: u32) -> io::Result<Option<Self>> {
         let Some(stat) = present(fs::read(format!("/proc/{pid}/stat")))? else { return Ok(None) };
-        let started = start_time(&stat).ok_or_else(|| {
+        let started = field(&stat, START_TIME).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat makes no sense"))
         })?;
         Ok(Some(Self { pid, started }))
@@ -134,11 +133,13 @@ fn gone(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
 }
 
-/// The command in the second field may hold anything, `)` and spaces included; the last `)` ends it.
-fn start_time(stat: &[u8]) -> Option<u64> {
+/// A number in `/proc/PID/stat`, by the manual page's count; those after the command's `)` begin with
+/// field 3. The command in the second field may hold anything, `)` and spaces included; the last `)`
+/// ends it.
+pub(super) fn field(stat: &[u8], number: usize) -> Option<u64> {
     let end = stat.iter().rposition(|&byte| byte == b')')?;
     let fields = std::str::from_utf8(&stat[end + 1..]).ok()?;
-    fields.split_ascii_whitespace().nth(START_TIME)?.parse().ok()
+    fields.split_ascii_whitespace().nth(number.checked_sub(3)?)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -148,10 +149,10 @@ mod tests {
     #[test]
     fn start_time_survives_a_hostile_command_name() {
         let stat = b"77 (a) S 1 (b c)) S 1 77 77 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 9 9";
-        assert_eq!(start_time(stat), Some(4242));
-        assert_eq!(start_time(b""), None);
-        assert_eq!(start_time(b"77 (x) S 1"), None);
-        assert_eq!(start_time(b"77 (x) \xff"), None);
+        assert_eq!(field(stat, START_TIME), Some(4242));
+        assert_eq!(field(b"", START_TIME), None);
+        assert_eq!(field(b"77 (x) S 1", START_TIME), None);
+        assert_eq!(field(b"77 (x) \xff", START_TIME), None);
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //! Results go to standard output through [`print`]: a reader that has gone away ends the program
 //! quietly instead of panicking it.
 
+pub mod again;
 pub mod capture;
 pub mod check;
 pub mod doctor;
+pub mod events;
 pub mod exact;
 pub mod graph;
+pub mod inspect;
 pub mod labs;
 pub mod links;
 pub mod play;
@@ -45,11 +48,16 @@ pub fn print<T: Serialize + JsonSchema>(
 
 /// Prints one text and a line end to standard output.
 pub fn line(text: &str) -> Result<(), Failure> {
+    offer(&format!("{text}\n")).map(drop)
+}
+
+/// Prints a text to standard output as it is. Returns whether somebody still reads.
+pub fn offer(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
-    let written = writeln!(out, "{text}").and_then(|()| out.flush());
-    written.or_else(|error| match error.kind() {
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map(|()| true).or_else(|error| match error.kind() {
         // `vmctl status | head -1`: whoever read has read enough.
-        io::ErrorKind::BrokenPipe => Ok(()),
+        io::ErrorKind::BrokenPipe => Ok(false),
         _ => Err(Failure::runtime(format!("cannot write to standard output: {error}"))),
     })
 }

@@ -5,7 +5,7 @@ use super::{
     labs::or_dash,
     links,
     table::{table, text},
-    text::{bytes, nanos},
+    text::{bytes, nanos, printable},
     time,
 };
 use crate::api::status::{Event, FirstPing, Guest, Lateness, Status};
@@ -118,8 +118,9 @@ fn lateness(lateness: &Lateness) -> String {
 }
 
 fn events(events: &[Event]) -> String {
-    let lines =
-        events.iter().map(|event| format!("{:>9.3} s  {}", event.at_seconds, event.message));
+    let lines = events
+        .iter()
+        .map(|event| format!("{:>9.3} s  {}", event.at_seconds, printable(&event.message)));
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -32,6 +32,11 @@ pub fn colours() -> bool {
         && std::io::stderr().is_terminal()
 }
 
+/// The text with what would steer a terminal made visible: guests have a say in some messages.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// Nanoseconds with the unit that suits them and at most three decimals: `10ms`, `1.234ms`, `0s`.
 pub fn nanos(ns: u64) -> String {
     let (unit, name) = match ns {

@@ -8,6 +8,7 @@ mod lab;
 mod network;
 mod shell;
 mod time;
+mod watch;
 
 pub use access::*;
 pub use capture::*;
@@ -17,6 +18,7 @@ pub use lab::*;
 pub use network::*;
 pub use shell::*;
 pub use time::*;
+pub use watch::*;
 
 use clap::Subcommand;
 
@@ -38,16 +40,10 @@ pub enum Command {
     #[command(after_help = "Examples:\n  vmctl ps\n  vmctl ps -o json | jq -r '.[].name'")]
     Ps,
 
-    /// Show guests and links, configured beside measured
-    #[command(after_help = "\
-Examples:
-  vmctl status
-  vmctl status -o json | jq '.links[].forward.dropped'
-
-Lateness is how long after its due time a frame was handed to its guest. A link's measured delay
-is the mean since the lab began: waiting, serialization, delay, jitter, and lateness of releases.
-Virtual time is shown beside the host's, which goes on in pauses and by which events are listed.")]
-    Status,
+    Status(Status),
+    Top(Top),
+    Events(Events),
+    Inspect(Inspect),
 
     Exec(Exec),
     Cp(Cp),
@@ -89,17 +85,7 @@ In lockstep the next window begins where the last one ended.")]
 
     Step(Step),
     Run(Run),
-
-    /// Show virtual time beside wall time, and every guest's own clock
-    #[command(after_help = "\
-Examples:
-  vmctl clock
-  vmctl clock -o json | jq '.guests[] | {name, offset_ns}'
-
-Guests' clocks are read in lockstep only, from outside, whenever a guest is stopped: from its HPET
-(10 ns a tick) or its ACPI timer (279 ns a tick). An estimate is reckoned from the times at which
-the guest was started and stopped. The offset is from the end of the last window.")]
-    Clock,
+    Clock(Clock),
 
     /// Show or change links
     #[command(subcommand)]

@@ -27,6 +27,14 @@ pub fn links() -> Vec<CompletionCandidate> {
     links.into_iter().map(|link| CompletionCandidate::new(link.name)).collect()
 }
 
+/// Guests and links of the lab that is meant.
+pub fn things() -> Vec<CompletionCandidate> {
+    let status = status();
+    let (guests, links) = status.map(|status| (status.guests, status.links)).unwrap_or_default();
+    let guests = guests.into_iter().map(|guest| guest.name);
+    guests.chain(links.into_iter().map(|link| link.name)).map(CompletionCandidate::new).collect()
+}
+
 fn status() -> Option<Status> {
     let named = named(std::env::args()).or_else(|| std::env::var("VMCTL_LAB").ok());
     let client = target::find(named.as_deref()).ok()?;

@@ -59,6 +59,7 @@ fn with_names(arg: Arg) -> Arg {
         "lab" | "name" => candidates::labs,
         "node" => candidates::guests,
         "link" => candidates::links,
+        "thing" => candidates::things,
         _ => return arg,
     };
     arg.add(ArgValueCandidates::new(names))

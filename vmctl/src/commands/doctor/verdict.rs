@@ -105,7 +105,7 @@ pub mod tests {
     //! A guest `alice` with a NIC on a link.
 
     use super::*;
-    use crate::api::status::{Address, GuestState, Way};
+    use crate::api::status::{Address, GuestState, Traffic, Way};
 
     /// The NIC's address.
     pub const MAC: &str = "52:54:00:00:00:0a";
@@ -135,6 +135,8 @@ pub mod tests {
             memory_bytes: 1 << 28,
             management: None,
             reboots: 0,
+            vcpu_seconds: None,
+            traffic: Traffic::default(),
         }
     }
 

@@ -39,7 +39,8 @@ pub async fn clock(lab: &Lab, pace: &Pace) -> Result<time::Clock, Failure> {
     })
 }
 
-fn guests(lab: &Lab, windows: &Windows) -> Vec<time::GuestClock> {
+/// The guests' own clocks.
+pub fn guests(lab: &Lab, windows: &Windows) -> Vec<time::GuestClock> {
     let clocks = lab.seats.iter().zip(&windows.guests);
     clocks.map(|(seat, clock)| guest(seat.name(), clock, windows.now)).collect()
 }
