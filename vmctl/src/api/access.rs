@@ -2,10 +2,11 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How to log in over a guest's management network. Answer of `GET /v1/guests/NODE/ssh`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Ssh {
     /// What the guest's own key is noted under: `web.LAB`.
     pub alias: String,
@@ -20,7 +21,7 @@ pub struct Ssh {
 }
 
 /// How to attach a debugger to a guest's processors. Answer of `GET /v1/guests/NODE/gdb`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Gdb {
     /// The UNIX socket of QEMU's stub, which speaks gdb's remote protocol.
     pub socket: PathBuf,

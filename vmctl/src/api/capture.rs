@@ -5,6 +5,7 @@
 //! connection ends it, too. The answer's header [`ID_HEADER`] holds the capture's number.
 
 use chronotap::capture::WHOLE_FRAMES;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
@@ -17,7 +18,7 @@ pub const ID_HEADER: &str = "chronotap-capture";
 pub const MEDIA_TYPE: &str = "application/x-pcapng";
 
 /// The query of `GET /v1/capture`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaptureQuery {
     /// Guests, ports, links or switches, with commas in between. Without it: all ports, and frames
@@ -78,7 +79,7 @@ impl CaptureQuery {
 }
 
 /// Which way a frame went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// A guest received it, or it entered a link.
@@ -98,7 +99,7 @@ impl Direction {
 }
 
 /// A frame that was captured: a line of `vmctl capture -o json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Captured {
     /// When, in virtual nanoseconds.
     pub at_ns: u64,
@@ -115,7 +116,7 @@ pub struct Captured {
 }
 
 /// What a capture came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Tally {
     /// Frames captured.
     pub frames: u64,

@@ -65,7 +65,7 @@ impl Channel {
 }
 
 /// Query of the path of a console socket.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConsoleQuery {
     /// Which of the guest's serial ports: 0 is its kernel's console, 1 is the other one.

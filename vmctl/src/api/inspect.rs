@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{status, time::GuestClock};
 
 /// A guest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
+#[schemars(rename = "InspectedGuest")]
 pub struct Guest {
     /// What the status says of it.
     #[serde(flatten)]
@@ -29,7 +31,7 @@ pub struct Guest {
 }
 
 /// What a guest boots.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Boot {
     /// Whether it is Chronotap's own guest.
     pub built_in: bool,
@@ -37,12 +39,16 @@ pub struct Boot {
     pub kernel: Option<PathBuf>,
     /// Initial RAM disk, if there is one.
     pub initrd: Option<PathBuf>,
+    /// The directory of the kernel's modules, if one was given.
+    pub modules: Option<PathBuf>,
+    /// Disk image, in place of a kernel.
+    pub image: Option<PathBuf>,
     /// Words added to the kernel's command line.
     pub append: String,
 }
 
 /// A guest's QEMU, as the host sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Process {
     /// Its number.
     pub pid: u32,
@@ -57,18 +63,20 @@ pub struct Process {
 }
 
 /// Where to find what belongs to a guest, on the host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Files {
     /// The socket of its QEMU's monitor, which the daemon holds.
     pub qmp_socket: PathBuf,
-    /// What it has written to its console, up to a limit.
-    pub console_log: PathBuf,
+    /// Its serial consoles, for any number of readers.
+    pub console_sockets: Vec<PathBuf>,
+    /// What it has written to them, up to a limit.
+    pub console_logs: Vec<PathBuf>,
     /// What its QEMU has written.
     pub qemu_log: PathBuf,
 }
 
 /// An interface of a guest. "Sent" and "received" are the guest's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Port {
     /// The interface in the guest, its address and MAC.
     #[serde(flatten)]

@@ -37,7 +37,7 @@ pub struct LinkChange {
 }
 
 /// The body of `PATCH /v1/links`: a change of several links at one virtual instant, or of none.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinksChange {
     /// The links, by their names; none of them for all.

@@ -3,7 +3,7 @@
 use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{HeaderMap, Request, Response, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;

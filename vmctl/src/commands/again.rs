@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::sleep;
 
@@ -19,7 +20,7 @@ use crate::{
 ///
 /// A table is drawn in place on a terminal, and else as one block after the other; JSON comes as one
 /// object per line.
-pub async fn show<T: Serialize, L: Future<Output = Result<T, Failure>>>(
+pub async fn show<T: JsonSchema + Serialize, L: Future<Output = Result<T, Failure>>>(
     format: Format,
     every: Option<Duration>,
     look: impl Fn() -> L,

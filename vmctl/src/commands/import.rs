@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// What came of it, for programs.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Answer<'a> {
     /// The file that was written; null if none was asked for.
     file: Option<&'a PathBuf>,

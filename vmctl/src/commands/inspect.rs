@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::sleep;
 
@@ -21,7 +22,7 @@ use crate::{
 const BETWEEN: Duration = Duration::from_millis(500);
 
 /// A link with what it does now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct LinkNow {
     /// The link.
     #[serde(flatten)]
@@ -33,7 +34,7 @@ pub struct LinkNow {
 }
 
 /// What one way of a link did lately, per second of virtual time; absent where the lab stands still.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, JsonSchema, Serialize)]
 pub struct Now {
     /// Bits that were put on the wire, overhead included.
     pub bit_per_s: Option<f64>,

@@ -18,7 +18,8 @@ use crate::{
     lab::{guest_directory, usage},
     metrics::told,
     parts::{Part, Parts},
-    scenario::{self, Link, Nic, OnExit},
+    qemu::CONSOLES,
+    scenario::{self, Initrd, Link, Nic, OnExit},
 };
 
 /// The guest behind `seat`.
@@ -84,23 +85,33 @@ fn process(pid: u32, vcpu_seconds: Option<f64>) -> io::Result<Option<Process>> {
 }
 
 fn boot(boot: &scenario::Boot) -> Boot {
+    let built = |part| Parts::locate().path(part).ok();
+    let mut told = Boot {
+        built_in: boot.has_agent(),
+        kernel: None,
+        initrd: None,
+        modules: None,
+        image: None,
+        append: String::new(),
+    };
     match boot {
         scenario::Boot::BuiltIn => {
-            let parts = Parts::locate();
-            Boot {
-                built_in: true,
-                kernel: parts.path(Part::GuestKernel).ok(),
-                initrd: parts.path(Part::GuestInitrd).ok(),
-                append: String::new(),
-            }
+            told.kernel = built(Part::GuestKernel);
+            told.initrd = built(Part::GuestInitrd);
         }
-        scenario::Boot::Kernel { kernel, initrd, append } => Boot {
-            built_in: false,
-            kernel: Some(kernel.clone()),
-            initrd: initrd.clone(),
-            append: append.clone(),
-        },
+        scenario::Boot::Kernel { kernel, initrd, append, modules } => {
+            told.kernel = Some(kernel.clone());
+            told.initrd = match initrd {
+                Some(Initrd::BuiltIn) => built(Part::GuestInitrd),
+                Some(Initrd::File(file)) => Some(file.clone()),
+                None => None,
+            };
+            told.modules = modules.as_ref().map(|modules| modules.path.clone());
+            told.append.clone_from(append);
+        }
+        scenario::Boot::Image(image) => told.image = Some(image.path.clone()),
     }
+    told
 }
 
 fn on_exit(on_exit: OnExit) -> &'static str {
@@ -112,9 +123,13 @@ fn on_exit(on_exit: OnExit) -> &'static str {
 
 fn files(lab: &Lab, seat: &Seat) -> Files {
     let directory = guest_directory(&lab.directory, &seat.guest.name);
+    let consoles = |kind: &str| {
+        (0..CONSOLES).map(|index| directory.join(format!("console{index}.{kind}"))).collect()
+    };
     Files {
         qmp_socket: directory.join("qmp.sock"),
-        console_log: directory.join("console.log"),
+        console_sockets: consoles("sock"),
+        console_logs: consoles("log"),
         qemu_log: directory.join("qemu.log"),
     }
 }

@@ -126,7 +126,10 @@ async fn change_link(
     one_link(&lab, index).await
 }
 
-async fn change_links(State(lab): Shared, Body(change): Body<LinksChange>) -> Answer<Vec<Link>> {
+async fn change_links(
+    State(lab): Shared,
+    Parsed(change): Parsed<LinksChange>,
+) -> Answer<Vec<Link>> {
     let changed = lab.change_links(&change).await?;
     let (observation, _) = lab.observe().await?;
     let mut links = status::links(&lab, &observation).into_iter().map(Some).collect::<Vec<_>>();

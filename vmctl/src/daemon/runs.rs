@@ -74,6 +74,7 @@ fn told(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Exited(status) => format!("exited with {status}"),
         Outcome::Signaled(signal) => format!("was ended by signal {signal}"),
+        Outcome::TimedOut => "took too long".to_owned(),
         Outcome::NotStarted { message, .. } => format!("did not start: {}", abridged(message)),
     }
 }

@@ -45,7 +45,12 @@ pub fn guest(guest: &Guest) -> String {
         lines.add("cpu time", format!("{all:.2} s, of it {vcpu:.2} s by its vcpus"));
         lines.add("resident", bytes(process.resident_bytes));
     }
-    lines.add("console", guest.files.console_log.display());
+    for (index, (socket, log)) in
+        guest.files.console_sockets.iter().zip(&guest.files.console_logs).enumerate()
+    {
+        let (socket, log) = (socket.display(), log.display());
+        lines.add(&format!("console {index}"), format!("{socket}, {log}"));
+    }
     lines.add("qemu log", guest.files.qemu_log.display());
     lines.add("monitor", guest.files.qmp_socket.display());
     let mut parts = vec![lines.text(), ports(&guest.ports)];
@@ -57,8 +62,13 @@ pub fn guest(guest: &Guest) -> String {
 }
 
 fn boots(boot: &Boot) -> String {
-    let mut text = if boot.built_in { "built-in guest" } else { "a kernel of yours" }.to_owned();
-    for file in [&boot.kernel, &boot.initrd].into_iter().flatten() {
+    let what = match (boot.built_in, &boot.image) {
+        (_, Some(_)) => "a disk image",
+        (true, None) => "built-in guest",
+        (false, None) => "a kernel of yours",
+    };
+    let mut text = what.to_owned();
+    for file in [&boot.image, &boot.kernel, &boot.initrd, &boot.modules].into_iter().flatten() {
         text.push_str(&format!(", {}", file.display()));
     }
     if !boot.append.is_empty() {

@@ -117,7 +117,7 @@ pub struct LinkDescription {
 }
 
 /// Something that happens to a link.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct EventDescription {
     /// Virtual time at which it happens.
     pub at_ns: u64,

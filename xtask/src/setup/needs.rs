@@ -35,7 +35,7 @@ pub enum Need {
 }
 
 /// Every part, the larger ones first.
-const ALL: [Need; 9] = [
+const ALL: [Need; 12] = [
     Need::Qemu,
     Need::EbpfToolchain,
     Need::StaticLibc,

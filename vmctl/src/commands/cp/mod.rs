@@ -75,7 +75,7 @@ pub async fn run(args: &Cp, lab: Option<&str>, format: Format) -> Result<(), Fai
 }
 
 /// What came of a copy.
-#[derive(serde::Serialize)]
+#[derive(schemars::JsonSchema, serde::Serialize)]
 struct Copied {
     /// What cannot be a file here.
     passed_over: Vec<PathBuf>,

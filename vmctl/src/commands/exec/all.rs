@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::join_all;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -25,7 +26,7 @@ const LINE: usize = 16 * 1024;
 const KEPT: usize = 1024 * 1024;
 
 /// What came of the command in one guest.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, JsonSchema, Serialize)]
 struct Ran {
     guest: String,
     /// As a shell has it; absent when that is not known.

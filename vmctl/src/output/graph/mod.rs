@@ -12,6 +12,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use dot::render as dot;
@@ -28,7 +29,7 @@ use crate::{
 };
 
 /// Guests and switches, and the links between them.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Graph {
     /// The lab's name.
     pub lab: String,
@@ -39,7 +40,8 @@ pub struct Graph {
 }
 
 /// A guest or a switch.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
+#[schemars(rename = "GraphNode")]
 pub struct Node {
     /// Its name.
     pub name: String,
@@ -50,7 +52,8 @@ pub struct Node {
 }
 
 /// A link.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
+#[schemars(rename = "GraphLink")]
 pub struct Link {
     /// Index of the node at each end.
     pub nodes: [usize; 2],
@@ -61,7 +64,8 @@ pub struct Link {
 }
 
 /// One way of a link.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
+#[schemars(rename = "GraphWay")]
 pub struct Way {
     /// Whether it carries frames.
     pub up: bool,
@@ -78,7 +82,8 @@ pub struct Way {
 }
 
 /// What one way of a link does.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
+#[schemars(rename = "GraphLive")]
 pub struct Live {
     /// What came out, per second of virtual time; null if none passed.
     pub bit_per_s: Option<u64>,
