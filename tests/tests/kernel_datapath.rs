@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use chronotap::datapath::{OrderError, start};
 use chronotap::pacer::StampSource;
 use chronotap::programs::{AttachMode, StampedBy};
-use chronotap::sim::{DirectionId, DropReason, GuestId, LinkId, PortId, Way};
+use chronotap::sim::{
+    DirectionChange, DirectionId, DropReason, GuestId, LinkId, NotChanged, Patch, PortId, Way,
+};
 use chronotap::synchronizer::{Guests, GuestsError, OnOverload, Realtime};
 use chronotap::xsk::Tap;
 use chronotap_tests::netns::in_new_netns;

@@ -268,7 +268,8 @@ mod tests {
         #[test]
         fn what_is_cut_short_does_not_match_by_what_it_lacks(len in 0..36usize) {
             let frame = datagram(false, false);
-            prop_assert!(!is_met(Match { port: Some(53), ..Match::default() }, &frame[..len]));
+            let to_53 = Match { port: Some(53), ..Match::default() };
+            prop_assert!(!is_met(to_53, &frame[..len]));
         }
     }
 }

@@ -2,8 +2,9 @@
 //! of each other without one of them missing a frame.
 //!
 //! Only what no frame can undercut counts: [`Profile::least_delay`](super::Profile::least_delay), of
-//! whatever a direction is like from now on, summed along the path. Serialization is left out, since a link's rate may be lifted while
-//! frames are under way; links that are down count, since they may come up.
+//! whatever a direction is like from now on, summed along the path. Serialization is left out, since a
+//! link's rate may be lifted while frames are under way; links that are down count, since they may
+//! come up.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

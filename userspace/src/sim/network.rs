@@ -21,6 +21,8 @@
 //! Nothing here is bounded by time: frames in flight are bounded by the memory behind
 //! [`Payload`], waiting frames by each direction's queue limit.
 
+mod changes;
+
 use super::backlog::BacklogSize;
 use super::counters::{DirectionCounters, DropReason, Drops, SwitchCounters};
 use super::delivery::{Delivery, Flight};
@@ -29,11 +31,8 @@ use super::direction::{Direction, Target};
 use super::fault::Faults;
 use super::heads::Heads;
 use super::link::LinkDirection;
-use super::patch::{DirectionChange, NotChanged, Patch};
 use super::payload::Payload;
 use super::plan::{DirectionId, Endpoint, LinkId, Plan, PlanError, PortId, SwitchId, Way};
-use super::profile::Profile;
-use super::schedule::{Change, Schedule, Step};
 use super::switch::{Route, Switch};
 use super::time::VirtualInstant;
 use super::witness::Witnesses;
@@ -169,58 +168,6 @@ impl<F: Payload> Network<F> {
         firsts.into_iter().flatten().map(|(due, _)| due).min()
     }
 
-    /// Changes one direction for good from `now` on, together with what its schedule changes then.
-    /// No frame is lost: what is on the wire arrives as it would have; what waits for the wire, or
-    /// is being put on it, goes on under the new profile.
-    ///
-    /// # Panics
-    /// If the plan has no such link.
-    pub fn change(&mut self, id: DirectionId, patch: Patch, now: VirtualInstant) {
-        self.directions[id.index()].schedule(Change { at: now, step: Step::Set(patch) });
-        self.note_first(id.index() as u32);
-    }
-
-    /// Makes all of these changes at `now`, or none.
-    ///
-    /// # Errors
-    /// One of them is of no link, or the direction has changed since it was thought of.
-    pub fn change_together(
-        &mut self,
-        changes: Vec<DirectionChange>,
-        now: VirtualInstant,
-    ) -> Result<(), NotChanged> {
-        for DirectionChange { direction, passed, .. } in &changes {
-            match self.directions.get(direction.index()) {
-                None => return Err(NotChanged::NoSuchLink(direction.link)),
-                Some(known) if known.link.schedule().passed_by(now) != *passed => {
-                    return Err(NotChanged::Outdated(direction.link));
-                }
-                Some(_) => {}
-            }
-        }
-        for DirectionChange { direction, patch, .. } in changes {
-            self.change(direction, patch, now);
-        }
-        Ok(())
-    }
-
-    /// Changes all of a direction: as [`Network::change`].
-    ///
-    /// # Panics
-    /// If the plan has no such link.
-    pub fn set_profile(&mut self, id: DirectionId, profile: &Profile, now: VirtualInstant) {
-        self.change(id, Patch::from(profile), now);
-    }
-
-    /// What a direction is like and will be, as far as that has been looked at: changes that nobody
-    /// has seen yet may lie in the past.
-    ///
-    /// # Panics
-    /// If the plan has no such link.
-    pub fn schedule(&self, id: DirectionId) -> &Schedule {
-        self.directions[id.index()].link.schedule()
-    }
-
     /// What a direction has done.
     ///
     /// # Panics
@@ -323,15 +270,6 @@ impl<F: Payload> Network<F> {
         {
             self.pass_switch(index, flight);
         }
-    }
-
-    /// Makes a change of a direction, if one comes before its next arrival.
-    fn change_first(&mut self, index: u32) -> bool {
-        let changed = self.directions[index as usize].change_first();
-        if changed {
-            self.note_first(index);
-        }
-        changed
     }
 
     fn take(&mut self, index: u32) -> Option<Flight<F>> {

@@ -203,19 +203,18 @@ fn check_course(
     written: &crate::topology::Link,
     found: &mut Diagnostics,
 ) {
-    for schedule in link.schedules() {
-        for (at, profile) in schedule.profiles().iter().skip(1).filter(|(_, p)| p.jitter_exceeds())
-        {
-            let cause = plans.iter().find(|plan| {
-                let begin = VirtualInstant::ZERO + plan.at;
-                begin == *at || plan.lasts.is_some_and(|lasts| begin + lasts == *at)
-            });
-            let place = cause.map_or(written.span.clone(), |plan| plan.span.clone());
-            let [jitter, delay] = [profile.jitter, profile.delay].map(Delay::from);
-            let beyond = Diagnostic::error("`jitter` exceeds what `delay` allows for");
-            let label = format!("from {at} on: a jitter of {jitter} with a delay of {delay}");
-            found.push(beyond.at(place, label).help("change both"));
-            return;
-        }
-    }
+    let courses = link.schedules();
+    let mut later = courses.iter().flat_map(|schedule| schedule.profiles().into_iter().skip(1));
+    let Some((at, profile)) = later.find(|(_, profile)| profile.jitter_exceeds()) else {
+        return;
+    };
+    let cause = plans.iter().find(|plan| {
+        let begin = VirtualInstant::ZERO + plan.at;
+        begin == at || plan.lasts.is_some_and(|lasts| begin + lasts == at)
+    });
+    let place = cause.map_or(written.span.clone(), |plan| plan.span.clone());
+    let [jitter, delay] = [profile.jitter, profile.delay].map(Delay::from);
+    let beyond = Diagnostic::error("`jitter` exceeds what `delay` allows for");
+    let label = format!("from {at} on: a jitter of {jitter} with a delay of {delay}");
+    found.push(beyond.at(place, label).help("change both"));
 }
