@@ -14,8 +14,8 @@ use chronotap::{
     datapath::{self, MemoryLimits, PortSettings},
     pacer::StampSource,
     programs::StampedBy,
-    sim::{GuestId, VirtualInstant},
-    synchronizer::{Guests as _, Synchronizer},
+    sim::GuestId,
+    synchronizer::Guests as _,
 };
 use chronotap_guest::schedule::Origin;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -99,7 +99,7 @@ pub async fn boot(
         about: about(belongings, &scenario, &means, plane.facts().stamps),
         seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
         directory: belongings.dir.path().to_owned(),
-        journal: Arc::new(journal(since, &plane, &synchronizer)),
+        journal: Arc::new(Journal::of(since, &plane, &synchronizer)),
         first_pings: OnceLock::new(),
         names: Arc::new(names(&scenario)),
         perturbed: means.perturbed.clone(),
@@ -336,16 +336,6 @@ fn about(
         stamp: describe::stamps(stamps).into(),
         metrics: belongings.record.metrics,
     }
-}
-
-/// A journal with virtual time as the lab's user counts it.
-fn journal(since: Instant, plane: &datapath::Datapath, synchronizer: &Synchronizer) -> Journal {
-    let (plane, synchronizer) = (plane.clone(), synchronizer.clone());
-    Journal::new(since, move || {
-        let windows = synchronizer.windows().map(|windows| windows.now);
-        let now = windows.unwrap_or_else(|| plane.virtual_now());
-        now.saturating_since(VirtualInstant::ZERO)
-    })
 }
 
 fn names(scenario: &Scenario) -> Names {
