@@ -109,9 +109,8 @@ pub struct Time {
     pub overload_pauses: u64,
 }
 
-/// How long after their due time frames were handed to their guest, since the lab began.
-///
-/// Quantiles are upper bounds of histogram buckets.
+/// How long after their due time frames were handed to their guest, since the lab began. Quantiles
+/// are upper bounds of histogram buckets.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Lateness {
     /// Frames released.
@@ -178,7 +177,7 @@ pub struct Guest {
     /// Host seconds that its virtual processors have run; absent when it has ended.
     #[serde(default)]
     pub vcpu_seconds: Option<f64>,
-    /// What went through its interfaces.
+    /// Through all of its interfaces.
     #[serde(default)]
     pub traffic: Traffic,
 }

@@ -14,8 +14,8 @@ use std::{
 use chronotap::{
     datapath::{self, MemoryLimits, PortSettings},
     programs::StampedBy,
-    sim::{GuestId, VirtualInstant},
-    synchronizer::{Guests as _, Synchronizer},
+    sim::GuestId,
+    synchronizer::Guests as _,
 };
 use chronotap_guest::schedule::Origin;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -110,7 +110,7 @@ pub async fn boot(
         about: api::status::Lab { metrics: belongings.record.metrics, ..about },
         seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
         directory: belongings.dir.path().to_owned(),
-        journal: Arc::new(journal(since, &plane, &synchronizer)),
+        journal: Arc::new(Journal::of(since, &plane, &synchronizer)),
         first_pings: OnceLock::new(),
         dir: belongings.dir.path().to_owned(),
         names: Arc::new(serving::names(&scenario)),
@@ -339,14 +339,4 @@ fn prioritize(scenario: &Scenario, guest: &Prepared) {
     if let Err(error) = priority::set(guest.seat.pid, nice) {
         tracing::warn!(guest = guest.seat.name(), %error, "no priority for this guest");
     }
-}
-
-/// A journal with virtual time as the lab's user counts it.
-fn journal(since: Instant, plane: &datapath::Datapath, synchronizer: &Synchronizer) -> Journal {
-    let (plane, synchronizer) = (plane.clone(), synchronizer.clone());
-    Journal::new(since, move || {
-        let windows = synchronizer.windows().map(|windows| windows.now);
-        let now = windows.unwrap_or_else(|| plane.virtual_now());
-        now.saturating_since(VirtualInstant::ZERO)
-    })
 }

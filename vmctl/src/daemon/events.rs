@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use chronotap::{datapath::Datapath, sim::VirtualInstant, synchronizer::Synchronizer};
 use futures_util::{Stream, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -44,6 +45,16 @@ struct Head {
 }
 
 impl Journal {
+    /// The empty journal of a lab, with virtual time as its user counts it.
+    pub fn of(started: Instant, plane: &Datapath, synchronizer: &Synchronizer) -> Self {
+        let (plane, synchronizer) = (plane.clone(), synchronizer.clone());
+        Self::new(started, move || {
+            let windows = synchronizer.windows().map(|windows| windows.now);
+            let now = windows.unwrap_or_else(|| plane.virtual_now());
+            now.saturating_since(VirtualInstant::ZERO)
+        })
+    }
+
     /// An empty journal whose clock started at `started`; `virtual_now` tells virtual time, at once.
     pub fn new(
         started: Instant,

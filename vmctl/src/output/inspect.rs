@@ -105,12 +105,13 @@ fn counted(frames: u64, octets: u64) -> String {
 pub fn link(now: &LinkNow) -> String {
     let link = &now.link;
     let ways = [(&link.forward, &now.forward_now), (&link.backward, &now.backward_now)];
-    let [there, back] = ways.map(|(way, _)| format!("{} -> {}", way.from, way.to));
-    let mut table = table(&["", &there, &back], &[1, 2]);
+    let mut table = table(&["", "forward", "backward"], &[1, 2]);
     let mut row = |title: &str, tell: &dyn Fn(&Way, &Now) -> String| {
         let [there, back] = ways.map(|(way, now)| tell(way, now));
         table.add_row([title.to_owned(), there, back]);
     };
+    row("from", &|way, _| way.from.clone());
+    row("to", &|way, _| way.to.clone());
     row("up", &|way, _| if way.up { "yes" } else { "no" }.into());
     row("delay", &|way, _| nanos(way.delay_ns));
     row("measured delay", &|way, _| or_dash(way.measured_delay_ns.map(nanos)));

@@ -20,6 +20,8 @@ use crate::api::{
 
 /// Columns of the bar that shows how busy a wire is.
 const BAR: usize = 6;
+/// Columns from which on all that is counted has room beside the rates.
+const WIDE: u16 = 96;
 
 /// Everything that is drawn.
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +53,9 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>, view: &View) {
         Layout::vertical([Constraint::Length(2), Constraint::Fill(1), Constraint::Length(1)])
             .areas(frame.area());
     frame.render_widget(Paragraph::new(heading(scene)), top);
-    // A title on top of each; events have no column titles.
+    // Column titles are on top of each.
     let [guests, links, events] = scene.rows().map(|rows| u16::try_from(rows).unwrap_or(u16::MAX));
-    let wants = [guests.saturating_add(2), links.saturating_add(2), events.saturating_add(1)];
+    let wants = [guests, links, events].map(|rows| rows.saturating_add(1));
     let heights = shares(rest.height, wants).map(Constraint::Length);
     let panes: [Rect; 3] = Layout::vertical(heights).areas(rest);
     draw_guests(frame, panes[0], scene, view);
@@ -78,7 +80,7 @@ fn heading<'a>(scene: &Scene<'a>) -> Vec<Line<'a>> {
         Span::raw(" "),
         state,
         Span::raw(format!(
-            ", {} on {}   virtual {:.3} s   wall {:.3} s   virtual/wall {ratio}",
+            ", {} on {}  virtual {:.3} s  wall {:.3} s  ratio {ratio}",
             status.lab.mode, status.lab.accelerator, time.virtual_seconds, time.wall_seconds
         )),
     ]);
@@ -116,7 +118,7 @@ fn draw_guests(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, view: &View
         let guest = &scene.status.guests[index];
         guest_row(guest, &rates(index), scene)
     });
-    let titles = ["guest", "state", "clock", "vcpu", "in/s", "out/s", "drops/s", "dropped"];
+    let titles = ["guest", "state", "clock", "vcpu", "in/s", "out/s", "drops", "dropped"];
     let widths = [
         Constraint::Fill(1),
         Constraint::Length(15),
@@ -127,11 +129,12 @@ fn draw_guests(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, view: &View
         Constraint::Length(7),
         Constraint::Length(8),
     ];
-    let table = Pane::Guests.table(rows, &titles, widths, GUEST_ORDERS[view.guests_by], view);
+    let table =
+        Pane::Guests.table(rows, &titles, &widths, GUEST_ORDERS[view.guests_by], area, view);
     render(frame, area, table, Pane::Guests, view);
 }
 
-fn guest_row(guest: &Guest, rates: &GuestRates, scene: &Scene<'_>) -> Row<'static> {
+fn guest_row(guest: &Guest, rates: &GuestRates, scene: &Scene<'_>) -> Vec<Cell<'static>> {
     let colour = match guest.state {
         GuestState::Ready | GuestState::Running => Color::Green,
         GuestState::Booting => Color::Yellow,
@@ -143,7 +146,7 @@ fn guest_row(guest: &Guest, rates: &GuestRates, scene: &Scene<'_>) -> Row<'stati
     }
     let dropped = guest.traffic.dropped_frames;
     let warn = if dropped > 0 { scene.colour(Color::Red) } else { Style::new() };
-    Row::new([
+    vec![
         Cell::from(guest.name.clone()),
         Cell::from(state).style(scene.colour(colour)),
         number(offset(&guest.name, scene.clock)),
@@ -152,7 +155,7 @@ fn guest_row(guest: &Guest, rates: &GuestRates, scene: &Scene<'_>) -> Row<'stati
         number(count(rates.sent)),
         number(count(rates.dropped)),
         number(count(Some(dropped as f64))).style(warn),
-    ])
+    ]
 }
 
 /// How far a guest's own clock is from the lab's, where it has one.
@@ -191,8 +194,7 @@ fn draw_links(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, view: &View)
     };
     sort(&mut order, view.links_by, key);
     let rows = order.into_iter().map(|index| way_row(ways[index].0, &ways[index].1, scene));
-    let titles =
-        ["link", "delay", "measured", "rate", "now", "use", "backlog", "drops/s", "dropped"];
+    let titles = ["link", "delay", "measured", "rate", "now", "use", "backlog", "drops", "dropped"];
     let widths = [
         Constraint::Fill(1),
         Constraint::Length(6),
@@ -200,15 +202,15 @@ fn draw_links(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, view: &View)
         Constraint::Length(7),
         Constraint::Length(8),
         Constraint::Length(BAR as u16),
-        Constraint::Length(7),
+        Constraint::Length(8),
         Constraint::Length(7),
         Constraint::Length(7),
     ];
-    let table = Pane::Links.table(rows, &titles, widths, LINK_ORDERS[view.links_by], view);
+    let table = Pane::Links.table(rows, &titles, &widths, LINK_ORDERS[view.links_by], area, view);
     render(frame, area, table, Pane::Links, view);
 }
 
-fn way_row(way: &Way, rates: &WayRates, scene: &Scene<'_>) -> Row<'static> {
+fn way_row(way: &Way, rates: &WayRates, scene: &Scene<'_>) -> Vec<Cell<'static>> {
     let busy = rates.utilisation.unwrap_or_default();
     let colour = match busy {
         0.95.. => Color::Red,
@@ -218,7 +220,7 @@ fn way_row(way: &Way, rates: &WayRates, scene: &Scene<'_>) -> Row<'static> {
     let delay = if way.up { span(Some(way.delay_ns)) } else { "down".into() };
     let dropped = dropped(way);
     let warn = if dropped > 0 { scene.colour(Color::Red) } else { Style::new() };
-    Row::new([
+    vec![
         Cell::from(format!("{}>{}", way.from, way.to)),
         number(delay),
         number(span(way.measured_delay_ns)),
@@ -228,58 +230,55 @@ fn way_row(way: &Way, rates: &WayRates, scene: &Scene<'_>) -> Row<'static> {
         number(bytes(way.backlog_bytes)),
         number(count(rates.dropped)),
         number(count(Some(dropped as f64))).style(warn),
-    ])
+    ]
 }
 
 /// The newest on top, so that they are seen whatever room there is.
 fn draw_events(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>, view: &View) {
     let rows = scene.status.events.iter().rev().map(|event| {
-        Row::new([
+        vec![
             number(format!("{:.3}", event.at_seconds)),
             number(format!("{:.3}", event.virtual_seconds)),
             Cell::from(event.message.clone()),
-        ])
+        ]
     });
     let titles = ["wall s", "virtual s", "event"];
     let widths = [Constraint::Length(10), Constraint::Length(10), Constraint::Fill(1)];
-    let table = Pane::Events.table(rows, &titles, widths, "newest first", view);
+    let table = Pane::Events.table(rows, &titles, &widths, "", area, view);
     render(frame, area, table, Pane::Events, view);
 }
 
 impl Pane {
-    /// A table whose first line of titles says what it is sorted by.
-    fn table<'a, const N: usize>(
+    /// A table that marks the column it is sorted by. The last column is left out where there is no
+    /// room for it.
+    fn table<'a>(
         self,
-        rows: impl Iterator<Item = Row<'a>>,
-        titles: &[&str; N],
-        widths: [Constraint; N],
+        rows: impl Iterator<Item = Vec<Cell<'a>>>,
+        titles: &[&str],
+        widths: &[Constraint],
         order: &str,
+        area: Rect,
         view: &View,
     ) -> Table<'a> {
         let active = view.pane == self;
-        let titles = titles.iter().enumerate().map(|(index, title)| {
-            let is_text = index == 0 && self != Self::Events;
-            let is_text = is_text || matches!(*title, "state" | "event" | "use");
-            let line = Line::from(title.to_uppercase());
+        let columns = if self == Self::Events || area.width >= WIDE {
+            titles.len()
+        } else {
+            titles.len() - 1
+        };
+        let titles = titles.iter().take(columns).map(|title| {
+            let sorted = *title == order;
+            let text = title.to_uppercase() + if sorted { "▼" } else { "" };
+            let is_text = matches!(*title, "guest" | "link" | "state" | "event" | "use");
+            let line = Line::from(text);
             Cell::from(if is_text { line } else { line.right_aligned() })
         });
         let mark =
             if active { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
-        let title = match (active, order) {
-            (_, "newest first") => String::new(),
-            (_, order) => format!("by {order}"),
-        };
         let header = Row::new(titles).style(Style::new().bold_if(active));
-        let table = Table::new(rows, widths).header(header).row_highlight_style(mark);
-        match title.is_empty() {
-            true => table,
-            false => table.block(
-                ratatui::widgets::Block::new().title_top(
-                    Line::from(Span::styled(title, Style::new().add_modifier(Modifier::DIM)))
-                        .right_aligned(),
-                ),
-            ),
-        }
+        let rows = rows.map(|row| Row::new(row.into_iter().take(columns)));
+        let widths = widths.iter().take(columns).copied();
+        Table::new(rows, widths).header(header).row_highlight_style(mark)
     }
 }
 

@@ -21,9 +21,9 @@ impl Pane {
 }
 
 /// By what guests can be sorted; the first is the order of the file. Others: the greatest first.
-pub const GUEST_ORDERS: [&str; 5] = ["file", "vcpu", "in", "out", "drops"];
+pub const GUEST_ORDERS: [&str; 5] = ["file", "vcpu", "in/s", "out/s", "drops"];
 /// By what links can be sorted.
-pub const LINK_ORDERS: [&str; 5] = ["file", "rate", "use", "backlog", "drops"];
+pub const LINK_ORDERS: [&str; 5] = ["file", "now", "use", "backlog", "drops"];
 
 /// The state of the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl View {
 /// How many lines each pane gets of `lines`, when it has use for `wants`. Each gets its least first,
 /// from top to bottom; then they take turns.
 pub fn shares(lines: u16, wants: [u16; 3]) -> [u16; 3] {
-    /// A title, column titles and a row.
+    /// Column titles and two rows.
     const LEAST: u16 = 3;
     let mut shares = [0; 3];
     let mut left = lines;
