@@ -11,4 +11,5 @@ pub mod port;
 pub mod programs;
 pub mod sim;
 pub mod synchronizer;
+pub mod witness;
 pub mod xsk;

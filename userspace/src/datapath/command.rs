@@ -13,12 +13,15 @@ use super::alarms::Alarm;
 use super::steer::Steer;
 use crate::observation::Observation;
 use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
+use crate::witness::Witness;
 use crate::xsk::SetupError;
 
 /// An order, with the place for its answer. An answer nobody waits for is dropped.
 pub(super) enum Command {
     Observe(Box<Observation>, oneshot::Sender<Box<Observation>>),
     SetProfile(DirectionId, Box<Profile>, oneshot::Sender<bool>),
+    /// Answers with who has watched until now.
+    Watch(Option<Box<Witness>>, oneshot::Sender<Option<Box<Witness>>>),
     Freeze(oneshot::Sender<VirtualInstant>),
     Thaw(oneshot::Sender<()>),
     Drained(oneshot::Sender<()>),

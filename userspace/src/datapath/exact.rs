@@ -244,6 +244,7 @@ impl ExactPlane {
             Command::SetProfile(id, profile, reply) => {
                 answer(reply, self.coordinator.set_profile(id, *profile));
             }
+            Command::Watch(witness, reply) => answer(reply, self.coordinator.watch(witness)),
             Command::Retire(guest) => self.coordinator.retire(guest),
             Command::Steer(steer) => self.steer(steer),
             // Orders for other modes: whoever gave one learns that nobody takes it.

@@ -27,6 +27,7 @@ use crate::observation::Observation;
 use crate::pacer::StampSource;
 use crate::programs::{AttachMode, Programs, ProgramsError};
 use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
+use crate::witness::Witness;
 use alarms::Alarm;
 use command::{Command, Doorbell};
 pub use error::{DatapathError, ExactError, OrderError, RewireError};
@@ -147,6 +148,18 @@ impl Datapath {
         let profile = Box::new(profile);
         let known = self.order(|reply| Command::SetProfile(id, profile, reply)).await?;
         if known { Ok(()) } else { Err(OrderError::Unknown) }
+    }
+
+    /// Lets `witness` write down the pings that pass from now on, or nobody; returns who did until
+    /// now.
+    ///
+    /// # Errors
+    /// The data plane has stopped or does not answer.
+    pub async fn watch(
+        &self,
+        witness: Option<Box<Witness>>,
+    ) -> Result<Option<Box<Witness>>, OrderError> {
+        self.order(|reply| Command::Watch(witness, reply)).await
     }
 
     /// Stops virtual time. The guests must be stopped by then. Returns where it stands.

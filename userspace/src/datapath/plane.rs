@@ -230,6 +230,7 @@ impl Plane {
             Command::SetProfile(id, profile, reply) => {
                 answer(reply, self.pacer.set_profile(id, *profile));
             }
+            Command::Watch(witness, reply) => answer(reply, self.pacer.watch(witness)),
             Command::Freeze(reply) => answer(reply, self.pacer.freeze()),
             Command::Thaw(reply) => {
                 self.pacer.thaw();

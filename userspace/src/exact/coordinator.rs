@@ -8,6 +8,7 @@ use super::foresight::{Foresight, after};
 use super::guest::Guest;
 use super::intake::Intake;
 use super::parts::{Gates, Parts};
+use super::watch::note_entry;
 use super::{Digest, ExactObservation, LONGEST_IDLE, SHORTEST, Standing, UNASKED};
 use crate::observation::Observation;
 use crate::port::{Port, Wire};
@@ -15,6 +16,7 @@ use crate::sim::{
     Delivery, DirectionId, GuestId, HostInstant, Network, Plan, PlanError, PortId, Profile,
     VirtualInstant,
 };
+use crate::witness::Witness;
 use crate::xsk::{Frame, Memory};
 
 /// The network between guests that are held at barriers.
@@ -48,6 +50,7 @@ pub struct Coordinator<W, G> {
     windows: u64,
     runs: u64,
     doubt: Option<String>,
+    pub(super) witness: Option<Box<Witness>>,
 }
 
 impl<W: Wire, G: Gates> Coordinator<W, G> {
@@ -83,6 +86,7 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
             windows: 0,
             runs: 0,
             doubt: None,
+            witness: None,
         })
     }
 
@@ -258,6 +262,7 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         self.guests[owner.0 as usize].idle_until = self.now;
         let stamp = FrameStamp::numbered(due.as_nanos(), self.told[index]);
         self.told[index] = self.told[index].wrapping_add(1);
+        self.note_exit(to, due, &frame);
         let queued = self.ports[index].put_stamped(frame, stamp);
         if !queued {
             self.doubt(|| format!("no room for a frame on its way to port {index}"));
@@ -312,8 +317,11 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         // What it sent up to `now` was taken in then.
         let first = after(self.now);
         let window = first..(end + self.grain).max(first);
-        let Self { ports, network, intakes, .. } = self;
-        let submit = |sent, frame| network.submit(PortId(index as u32), sent, frame);
+        let Self { ports, network, intakes, witness, .. } = self;
+        let submit = |sent, frame: Frame| {
+            note_entry(witness, index, sent, &frame);
+            network.submit(PortId(index as u32), sent, frame);
+        };
         let taken = intakes[index].take(&mut ports[index], &window, self.room, submit);
         self.most = self.most.max(taken.descriptors);
         if let Some(wrong) = taken.wrong {

@@ -38,8 +38,10 @@ use crate::port::{Port, Wire};
 use crate::sim::{
     Delivery, GuestId, HostInstant, Network, Plan, PlanError, PortId, VirtualClock, VirtualInstant,
 };
+use crate::witness::Witness;
 use crate::xsk::{Arrival, Frame, Memory};
 use clocks::{Clocks, OwnClocks};
+use orders::note_entry;
 use overload::Detector;
 
 /// Frames released to taps per pass at most, so that RX rings are looked at in between.
@@ -90,6 +92,7 @@ pub struct Pacer<W> {
     lateness: Histogram,
     overloads: u64,
     frozen_credit: u32,
+    witness: Option<Box<Witness>>,
     memory: Memory,
 }
 
@@ -136,6 +139,7 @@ impl<W: Wire> Pacer<W> {
             lateness: Histogram::default(),
             overloads: 0,
             frozen_credit: 0,
+            witness: None,
             memory,
             ports,
         })
@@ -194,7 +198,7 @@ impl<W: Wire> Pacer<W> {
 
     fn take_in_from(&mut self, index: usize, now: HostInstant) -> u32 {
         let timed = self.is_timed(index);
-        let Self { ports, network, clocks, read, stamps, last_sent, untimed, .. } = self;
+        let Self { ports, network, clocks, read, stamps, last_sent, untimed, witness, .. } = self;
         let clock = clocks.of_sender(index);
         let (last, untimed) = (&mut last_sent[index], &mut untimed[index]);
         let mut unstamped = 0u32;
@@ -205,6 +209,7 @@ impl<W: Wire> Pacer<W> {
             let sent = sent.unwrap_or(now);
             if timed {
                 *last = clock.at(sent).max(*last);
+                note_entry(witness, index, (sent, *last), &frame);
                 network.submit(PortId(index as u32), *last, frame);
             } else {
                 untimed.push((sent, frame));
@@ -216,10 +221,11 @@ impl<W: Wire> Pacer<W> {
 
     /// Submits what waited until it was known when it was sent.
     fn time(&mut self, index: usize) {
-        let Self { network, clocks, last_sent, untimed, .. } = self;
+        let Self { network, clocks, last_sent, untimed, witness, .. } = self;
         let (clock, last) = (clocks.of_sender(index), &mut last_sent[index]);
         for (sent, frame) in untimed[index].drain(..) {
             *last = clock.at(sent).max(*last);
+            note_entry(witness, index, (sent, *last), &frame);
             network.submit(PortId(index as u32), *last, frame);
         }
     }
@@ -275,6 +281,9 @@ impl<W: Wire> Pacer<W> {
     fn queue(&mut self, delivery: Delivery<Frame>, now: HostInstant) {
         let Delivery { due, to, frame, .. } = delivery;
         let index = to.0 as usize;
+        if let Some(witness) = &mut self.witness {
+            witness.queued(to, frame.octets());
+        }
         if !self.ports[index].put(frame, now) {
             return;
         }
@@ -321,6 +330,7 @@ impl<W: Wire> Pacer<W> {
         }
         self.least_late = Some(least);
         self.ports[index].kick(now);
+        self.note_exit(index);
         self.note_stuck(index, now);
     }
 

@@ -6,6 +6,8 @@ use super::clocks::{Clocks, OwnClocks};
 use super::{FROZEN_CREDIT, Pacer, Work};
 use crate::port::Wire;
 use crate::sim::{DirectionId, GuestId, HostInstant, PortId, Profile, VirtualInstant};
+use crate::witness::Witness;
+use crate::xsk::Frame;
 
 /// Orders for all guests together. Where each has a clock of its own they change nothing.
 impl<W: Wire> Pacer<W> {
@@ -99,6 +101,36 @@ impl<W: Wire> Pacer<W> {
                 self.time(port);
             }
         }
+    }
+}
+
+/// Orders of who looks on.
+impl<W: Wire> Pacer<W> {
+    /// Lets this one write down the pings that pass, or nobody; returns who did until now.
+    pub fn watch(&mut self, witness: Option<Box<Witness>>) -> Option<Box<Witness>> {
+        std::mem::replace(&mut self.witness, witness)
+    }
+
+    /// The port's tap has what was queued for it.
+    pub(super) fn note_exit(&mut self, index: usize) {
+        if let Some(witness) = &mut self.witness {
+            let now = (self.read)();
+            let at = self.clocks.of_receiver(index).at(now);
+            witness.left(PortId(index as u32), now, at);
+        }
+    }
+}
+
+/// A frame came from the guest behind a port, sent then.
+#[inline]
+pub(super) fn note_entry(
+    witness: &mut Option<Box<Witness>>,
+    index: usize,
+    (host, at): (HostInstant, VirtualInstant),
+    frame: &Frame,
+) {
+    if let Some(witness) = witness {
+        witness.entered(PortId(index as u32), host, at, frame.octets());
     }
 }
 
