@@ -12,6 +12,7 @@ mod plane;
 mod probe;
 mod settings;
 mod steer;
+mod trial;
 
 use std::ops::RangeInclusive;
 use std::sync::mpsc;
@@ -35,6 +36,7 @@ use plane::{Birth, Ready};
 pub use settings::{
     Event, ExactSettings, Facts, MemoryLimits, PortSettings, Scheduling, Settings, Speed,
 };
+pub use trial::{Carried, Trial, trial};
 
 /// How long an answer may take. The data plane answers within a millisecond unless the host does
 /// not let it run.

@@ -23,7 +23,7 @@ use crate::sim::{HostInstant, Plan};
 use crate::xsk::{self, Memory, SetupError, Socket, become_fifo};
 
 /// Above ordinary processes, below the kernel's own threads (50).
-const FIFO_PRIORITY: i32 = 10;
+pub(super) const FIFO_PRIORITY: i32 = 10;
 
 /// What the thread is born with.
 pub(super) struct Birth {

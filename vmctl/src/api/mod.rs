@@ -15,6 +15,8 @@
 //! | `GET /v1/clock` | | [`Clock`](time::Clock) |
 //! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
 //! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
+//! | `POST /v1/pings` | | [`Watch`](pings::Watch): pings are written down from now on |
+//! | `DELETE /v1/pings/WATCH` | | [`Pings`](pings::Pings): those that passed meanwhile |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
 //! | `POST /v1/guests/NODE/exec` | [`Request`](exec::Request) | [`Ran`](exec::Ran), when the command has ended |
 //! | `GET /v1/guests/NODE/exec` | WebSocket | [`channel`] |
@@ -27,6 +29,7 @@ pub mod exact;
 pub mod exec;
 pub mod failure;
 pub mod link;
+pub mod pings;
 pub mod play;
 pub mod progress;
 pub mod runs;

@@ -12,6 +12,7 @@ pub use socket::{Channels, FromGuest, ToGuest};
 use crate::api::{
     failure::{Failure, chain},
     link::LinkChange,
+    pings::{Pings, Watch},
     play::{Play, Played},
     runs::Runs,
     status::{Barrier, Lab, Link, Status},
@@ -98,6 +99,16 @@ impl Client {
     /// What became of the commands that guests run by themselves.
     pub async fn runs(&self) -> Result<Runs, Failure> {
         self.get("/v1/runs").await
+    }
+
+    /// Has pings written down from now on.
+    pub async fn watch_pings(&self) -> Result<Watch, Failure> {
+        self.call("POST", "/v1/pings", Vec::new()).await
+    }
+
+    /// Ends a watch and takes what it saw.
+    pub async fn take_pings(&self, watch: &Watch) -> Result<Pings, Failure> {
+        self.call("DELETE", &format!("/v1/pings/{}", watch.watch), Vec::new()).await
     }
 
     /// Asks the daemon to take the lab down; returns at once.

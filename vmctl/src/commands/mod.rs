@@ -21,6 +21,7 @@ mod terminal;
 mod time;
 pub mod topology;
 mod up;
+pub mod verify;
 
 use std::future::Future;
 
@@ -49,8 +50,9 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Status => done(wait(async {
             output::print(format, &target::find(lab)?.status().await?, status::render)
         })),
+        Command::Verify(args) => wait(verify::run(&args, lab, format)),
         Command::Exec(args) => wait(exec::run(&args, lab)),
-        Command::Doctor(args) => done(wait(doctor::run(&args, lab, format))),
+        Command::Doctor(args) => wait(doctor::run(&args, lab, format)),
         Command::Console(args) => done(wait(console::run(&args.node, lab))),
         Command::Pause => done(wait(time::pause(lab, format))),
         Command::Resume => done(wait(time::resume(lab, format))),

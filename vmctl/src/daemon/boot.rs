@@ -6,7 +6,7 @@ mod serving;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, RwLock},
+    sync::{Arc, Mutex, OnceLock, RwLock, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -111,6 +111,7 @@ pub async fn boot(
         phase: Mutex::new(Phase::Booting),
         ends,
         changing: tokio::sync::Mutex::new(()),
+        watches: AtomicU64::new(0),
     });
     let overloads = overload::watch(lab.synchronizer.tallies(), lab.journal.clone());
     belongings.tasks.spawn(overloads);

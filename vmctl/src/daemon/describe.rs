@@ -48,6 +48,7 @@ fn way(from: String, to: String, profile: &WayDescription) -> Way {
         jitter_ns: profile.jitter_ns,
         rate_bit_per_s: profile.rate_bit_per_s,
         loss: profile.loss,
+        loss_model: profile.loss_model.to_owned(),
         duplicate: profile.duplicate,
         corrupt: profile.corrupt,
         reorder: profile.reorder,

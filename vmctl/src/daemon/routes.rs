@@ -10,7 +10,7 @@ use axum::{
     },
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, patch, post},
+    routing::{delete, get, patch, post},
 };
 use tokio::net::UnixListener;
 
@@ -26,6 +26,7 @@ use crate::api::{
     exec::{Ran, Request as ExecRequest},
     failure::Failure,
     link::LinkChange,
+    pings::Pings,
     play::{Play, Played},
     status::Link,
     time::{Advance, Advanced},
@@ -66,6 +67,8 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/play", post(play))
         .route("/v1/clock", get(clock))
         .route("/v1/runs", get(async |State(lab): Shared| Json(lab.runs())))
+        .route("/v1/pings", post(async |State(lab): Shared| answer(lab.watch_pings().await)))
+        .route("/v1/pings/{watch}", delete(take_pings))
         .route("/v1/shutdown", post(shutdown))
         .route("/v1/guests/{node}/exec", get(open_exec).post(exec_to_its_end))
         .route("/v1/guests/{node}/console", get(open_console))
@@ -108,6 +111,11 @@ async fn advance(State(lab): Shared, Body(advance): Body<Advance>) -> Answer<Adv
 
 async fn play(State(lab): Shared, Body(play): Body<Play>) -> Answer<Played> {
     answer(lab.play(play.until()).await)
+}
+
+async fn take_pings(State(lab): Shared, Path(watch): Path<String>) -> Answer<Pings> {
+    let number = watch.parse().map_err(|_| Failure::not_found(format!("no watch `{watch}`")))?;
+    answer(lab.take_pings(number).await)
 }
 
 async fn shutdown(State(lab): Shared) -> impl IntoResponse {

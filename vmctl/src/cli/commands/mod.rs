@@ -2,12 +2,14 @@
 
 mod guest;
 mod lab;
+mod measure;
 mod network;
 mod shell;
 mod time;
 
 pub use guest::*;
 pub use lab::*;
+pub use measure::*;
 pub use network::*;
 pub use shell::*;
 pub use time::*;
@@ -37,6 +39,7 @@ is the mean since the lab began: waiting, serialization, delay, jitter, and late
 Virtual time is shown beside the host's, which goes on in pauses and by which events are listed.")]
     Status,
 
+    Verify(Verify),
     Exec(Exec),
     Doctor(Doctor),
     Console(Console),
