@@ -56,7 +56,6 @@ fn each_fact_has_its_finding() {
     let carried = |attached, stamps| {
         Ok(Trial { programs: Ok(()), taps: Ok(Carried { attached, stamps }), fifo: Ok(()) })
     };
-    let no = || Err("no".to_owned());
     type Change = fn(&mut Facts);
     let cases: [(Change, &str); 18] = [
         (|f| f.kernel.options = None, ""),
@@ -86,7 +85,8 @@ fn each_fact_has_its_finding() {
     let with = |trial| odd(&Facts { trial, ..good() });
     assert_eq!(with(carried(AttachMode::Skb, StampSource::Kernel)), "notice AF_XDP on taps");
     assert_eq!(with(carried(AttachMode::Native, StampSource::Userspace)), "warning stamps");
-    let broken = Trial { programs: no(), taps: no(), fifo: no() };
+    let no = || Err("no".to_owned());
+    let broken = Trial { programs: no(), taps: Err("no".into()), fifo: no() };
     let expected =
         "error eBPF, error AF_XDP on taps, notice stamps, warning real time, warning locked memory";
     assert_eq!(with(Ok(broken)), expected);
