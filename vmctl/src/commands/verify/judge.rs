@@ -205,6 +205,11 @@ fn speed(account: &Account, timed: &[Timed], asked: &Asked, terms: &Terms) -> Ve
             return finding(format!("{seen} instead of {wanted} (by {} of frames)", rate.by));
         }
     }
+    // A delay that is off makes all of them late, and has been told.
+    let errors = account.error.as_ref();
+    if errors.is_some_and(|errors| errors.spans.min_ns > terms.tolerance.cast_signed()) {
+        return Vec::new();
+    }
     // Where nothing limits the rate, large frames take no longer than small ones.
     let large = timed.iter().filter(|trip| trip.trip.bytes == terms.sizes[1]);
     match large.map(|trip| trip.error).min() {

@@ -131,8 +131,9 @@ mod tests {
             patience: Duration::from_millis(400),
         };
         let burst = Volley { count: 32, bytes: large, interval: None, ..slow };
-        insta::assert_snapshot!(words(&PAIR, &slow).join(" "), @"ping -n -q -I eth0 -e 7 -c 200 -s 56 -W 1 -i 0.020 10.0.0.2");
-        insta::assert_snapshot!(words(&PAIR, &burst).join(" "), @"ping -n -q -I eth0 -e 7 -c 32 -s 1472 -W 1 -l 32 10.0.0.2");
+        let (slow, burst) = (words(&PAIR, &slow).join(" "), words(&PAIR, &burst).join(" "));
+        insta::assert_snapshot!(slow, @"ping -n -q -I eth0 -e 7 -c 200 -s 56 -W 1 -i 0.020 10.0.0.2");
+        insta::assert_snapshot!(burst, @"ping -n -q -I eth0 -e 7 -c 32 -s 1472 -W 1 -l 32 10.0.0.2");
         assert_eq!(sizes(68), [98, 98], "a link that no larger ones fit on");
     }
 

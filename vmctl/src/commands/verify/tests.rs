@@ -1,6 +1,7 @@
 //! What is sent, and what a whole verification looks like.
 
 use super::paths::tests::links;
+use super::probe::Volley;
 use super::*;
 
 const KEYS: &str = "[node.a]\n[node.b]\n[[link]]\nendpoints = ['a:eth0', 'b:eth0']\n";

@@ -78,8 +78,8 @@ fn a_network_as_asked_for_is_left_in_peace() {
 #[test]
 fn another_delay_is_found_whichever_way_it_is_off() {
     let with = |delay: &str| format!("delay = '{delay}'\nrate = '100Mbit'");
-    assert_eq!(found(PLAIN, &with("6ms"), usual), "delay rate");
-    assert_eq!(found(PLAIN, &with("5.3ms"), usual), "delay rate");
+    assert_eq!(found(PLAIN, &with("6ms"), usual), "delay");
+    assert_eq!(found(PLAIN, &with("5.3ms"), usual), "delay");
     assert_eq!(found(PLAIN, &with("4.9ms"), usual), "delay");
     assert_eq!(found(PLAIN, &with("5.1ms"), usual), "", "less than the tolerance");
 }
