@@ -161,7 +161,7 @@ pub mod tests {
             [[link]]\nendpoints = ['c:eth0', 'sw2:p1']\n[[link]]\nendpoints = ['dead:eth0', 'sw2:p2']";
         insta::assert_snapshot!(told(star, ""), @r"
         a:eth0 b:eth0: a:eth0>sw1:p0, sw1:p1>b:eth0
-        c:eth0 a:eth0: c:eth0>sw2:p1, sw2:p0>sw1:p2, sw1:p0>a:eth0
+        c:eth0 b:eth0: c:eth0>sw2:p1, sw2:p0>sw1:p2, sw1:p1>b:eth0
         not dead:eth0-sw2:p2
         ");
         assert!(told(star, "b").starts_with("a:eth0 c:eth0"), "who cannot ping comes last");
