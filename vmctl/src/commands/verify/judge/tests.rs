@@ -72,7 +72,7 @@ fn a_network_as_asked_for_is_left_in_peace() {
     let jitter = "delay = '5ms'\njitter = '2ms'";
     assert_eq!(found(jitter, jitter, spread(2_000_000)), "");
     let loss = "delay = '5ms'\nloss = '10%'";
-    assert_eq!(found(loss, loss, |n| (0, n % 11 != 0)), "");
+    assert_eq!(found(loss, loss, |n| (0, !n.is_multiple_of(11))), "");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn jitter_that_is_missing_or_lopsided_is_found() {
 fn losses_are_counted() {
     let asked = "delay = '5ms'\nloss = '10%'";
     assert_eq!(found(asked, asked, usual), "loss", "nothing is lost");
-    assert_eq!(found(asked, asked, |n| (0, n % 3 != 0)), "loss", "a third");
+    assert_eq!(found(asked, asked, |n| (0, !n.is_multiple_of(3))), "loss", "a third");
     assert_eq!(found("delay = '5ms'", "delay = '5ms'", |n| (0, n != 50)), "loss", "one, of none");
     assert_eq!(found(PLAIN, PLAIN, |_| (0, false)), "loss", "all");
     assert_eq!(found("up = false", "", usual), "loss", "a link that should be down");
@@ -131,7 +131,7 @@ fn losses_are_counted() {
 #[test]
 fn copies_and_frames_that_were_held_back_are_counted() {
     let asked = link("delay = '5ms'\nreorder = '20%'");
-    let held = |n: u64| (if n % 5 == 0 { 5_000_000 } else { 0 }, true);
+    let held = |n: u64| (if n.is_multiple_of(5) { 5_000_000 } else { 0 }, true);
     let account = judge(&measured(&asked, "delay = '5ms'", held), &TERMS);
     assert_eq!((account.held_frames, account.findings), (44, Vec::new()));
     assert_eq!(found("delay = '5ms'\nreorder = '20%'", "delay = '5ms'", usual), "reorder");
