@@ -8,6 +8,7 @@ pub mod exact;
 pub mod histogram;
 pub mod observation;
 pub mod pacer;
+pub mod pings;
 pub mod port;
 pub mod programs;
 pub mod sim;

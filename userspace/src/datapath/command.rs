@@ -12,6 +12,7 @@ use super::PortSettings;
 use super::alarms::Alarm;
 use super::steer::Steer;
 use crate::observation::Observation;
+use crate::pings::PingWatch;
 use crate::sim::{
     DirectionChange, GuestId, HostInstant, NotChanged, PortId, VirtualInstant, Witness,
 };
@@ -21,6 +22,8 @@ use crate::xsk::SetupError;
 pub(super) enum Command {
     Observe(Box<Observation>, oneshot::Sender<Box<Observation>>),
     Change(Vec<DirectionChange>, oneshot::Sender<Result<(), NotChanged>>),
+    /// Answers with who has watched until now.
+    WatchPings(Option<Box<PingWatch>>, oneshot::Sender<Option<Box<PingWatch>>>),
     Freeze(oneshot::Sender<VirtualInstant>),
     Thaw(oneshot::Sender<()>),
     Drained(oneshot::Sender<()>),

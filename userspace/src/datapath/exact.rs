@@ -247,6 +247,9 @@ impl ExactPlane {
                 answer(reply, observation);
             }
             Command::Change(changes, reply) => answer(reply, self.coordinator.change(changes)),
+            Command::WatchPings(watch, reply) => {
+                answer(reply, self.coordinator.watch_pings(watch));
+            }
             Command::Retire(guest) => self.coordinator.retire(guest),
             Command::Watch(witness, reply) => {
                 self.coordinator.witnesses().add(witness);

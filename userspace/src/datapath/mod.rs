@@ -14,6 +14,7 @@ mod plane;
 mod probe;
 mod settings;
 mod steer;
+mod trial;
 
 use std::ops::RangeInclusive;
 use std::sync::mpsc;
@@ -27,6 +28,7 @@ use tokio::sync::oneshot;
 
 use crate::observation::Observation;
 use crate::pacer::StampSource;
+use crate::pings::PingWatch;
 use crate::programs::{AttachMode, Programs, ProgramsError};
 use crate::sim::{DirectionChange, GuestId, HostInstant, PortId, VirtualInstant};
 use alarms::Alarm;
@@ -37,6 +39,7 @@ use plane::{Birth, Ready};
 pub use settings::{
     Event, ExactSettings, Facts, MemoryLimits, PortSettings, Scheduling, Settings, Speed,
 };
+pub use trial::{Carried, Trial, trial};
 
 /// How long an answer may take: a millisecond, unless the host does not let the data plane run.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -158,6 +161,18 @@ impl Datapath {
     /// plane has stopped or does not answer.
     pub async fn change(&self, changes: Vec<DirectionChange>) -> Result<(), OrderError> {
         Ok(self.order(|reply| Command::Change(changes, reply)).await??)
+    }
+
+    /// Lets `watch` write down the pings that pass from now on, or nobody; returns who did until
+    /// now.
+    ///
+    /// # Errors
+    /// The data plane has stopped or does not answer.
+    pub async fn watch_pings(
+        &self,
+        watch: Option<Box<PingWatch>>,
+    ) -> Result<Option<Box<PingWatch>>, OrderError> {
+        self.order(|reply| Command::WatchPings(watch, reply)).await
     }
 
     /// Stops virtual time. The guests must be stopped by then. Returns where it stands.

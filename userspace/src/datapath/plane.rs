@@ -24,7 +24,7 @@ use crate::sim::{HostInstant, Plan};
 use crate::xsk::{self, Memory, SetupError, Socket, become_fifo};
 
 /// Above ordinary processes, below the kernel's own threads (50).
-const FIFO_PRIORITY: i32 = 10;
+pub(super) const FIFO_PRIORITY: i32 = 10;
 
 /// What the thread is born with.
 pub(super) struct Birth {
@@ -238,6 +238,7 @@ impl Plane {
                 self.dial.stand(at);
                 answer(reply, at);
             }
+            Command::WatchPings(watch, reply) => answer(reply, self.pacer.watch_pings(watch)),
             Command::Thaw(reply) => {
                 self.pacer.thaw();
                 self.set_dial();

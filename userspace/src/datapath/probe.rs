@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::trial::Carried;
 use crate::pacer::StampSource;
 use crate::programs::{Programs, ProgramsError, StampedBy};
 use crate::sim::HostInstant;
@@ -39,9 +40,9 @@ pub(super) enum ProbeError {
 
 /// Tests the way of the stamp, and falls back to the data plane's clock.
 pub(super) fn stamp_source(programs: &mut Programs, read: fn() -> HostInstant) -> StampSource {
-    match is_stamped(programs, read) {
-        Ok(true) => StampSource::Kernel,
-        Ok(false) => {
+    match carry(programs, read) {
+        Ok(Carried { stamps: StampSource::Kernel, .. }) => StampSource::Kernel,
+        Ok(_) => {
             tracing::warn!("this kernel's taps lose the stamp: send instants are user space's");
             StampSource::Userspace
         }
@@ -56,18 +57,24 @@ pub(super) fn stamp_source(programs: &mut Programs, read: fn() -> HostInstant) -
     }
 }
 
-fn is_stamped(programs: &mut Programs, read: fn() -> HostInstant) -> Result<bool, ProbeError> {
+/// Sends one frame, and tells how it came out.
+pub(super) fn carry(
+    programs: &mut Programs,
+    read: fn() -> HostInstant,
+) -> Result<Carried, ProbeError> {
     let tap = Tap::create(NAME, 1500, 16)?;
     let memory = Memory::new(32, 0)?;
     let settings = xsk::Settings { ifindex: tap.index(), fill: 8 };
     let mut socket = Socket::bind(&memory, settings)?;
-    programs.attach_ingress(tap.index(), StampedBy::Kernel)?;
+    let attached = programs.attach_ingress(tap.index(), StampedBy::Kernel)?;
     programs.connect(tap.index(), socket.number())?;
     let before = read();
     tap.send(&FRAME)?;
     let Arrival { stamp, .. } = wait_for_frame(&mut socket, before, read)?;
     let stamped = stamp.map(|stamp| HostInstant::from_nanos(stamp.at_ns));
-    Ok(stamped.is_some_and(|at| before <= at && at <= read()))
+    let is_stamped = stamped.is_some_and(|at| before <= at && at <= read());
+    let stamps = if is_stamped { StampSource::Kernel } else { StampSource::Userspace };
+    Ok(Carried { attached, stamps })
 }
 
 fn wait_for_frame(

@@ -8,9 +8,11 @@ use super::foresight::{Foresight, after};
 use super::guest::Guest;
 use super::intake::Intake;
 use super::parts::{Gates, Parts};
+use super::watch::note_entry;
 use super::{Digest, ExactObservation, LONGEST_IDLE, SHORTEST, Standing, UNASKED};
 use crate::capture::edge;
 use crate::observation::Observation;
+use crate::pings::PingWatch;
 use crate::port::{Port, Refused, Untaken, Wire};
 use crate::sim::{
     Delivery, DirectionChange, DropReason, GuestId, HostInstant, Network, NotChanged, Plan,
@@ -49,6 +51,7 @@ pub struct Coordinator<W, G> {
     windows: u64,
     runs: u64,
     doubt: Option<String>,
+    pub(super) pings: Option<Box<PingWatch>>,
 }
 
 impl<W: Wire, G: Gates> Coordinator<W, G> {
@@ -88,6 +91,7 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
             windows: 0,
             runs: 0,
             doubt: None,
+            pings: None,
         })
     }
 
@@ -273,6 +277,7 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         self.guests[owner.0 as usize].idle_until = self.now;
         let stamp = FrameStamp::numbered(due.as_nanos(), self.told[index]);
         self.told[index] = self.told[index].wrapping_add(1);
+        self.note_exit(to, due, &frame);
         let Self { ports, network, .. } = self;
         let put = |frame| ports[index].put_stamped(frame, stamp);
         let queued = edge::hand(network.witnesses(), (to, due), frame, put);
@@ -331,10 +336,13 @@ impl<W: Wire, G: Gates> Coordinator<W, G> {
         // What it sent up to `now` was taken in then.
         let first = after(self.now);
         let window = first..(end + self.grain).max(first);
-        let Self { ports, network, intakes, .. } = self;
+        let Self { ports, network, intakes, pings, .. } = self;
         let port = PortId(index as u32);
         let submit = |sent, arrived: Result<Frame, Refused>| match arrived {
-            Ok(frame) => network.submit(port, sent, frame),
+            Ok(frame) => {
+                note_entry(pings, index, sent, &frame);
+                network.submit(port, sent, frame);
+            }
             Err(refused) => edge::refused(network.witnesses(), port, sent, &refused),
         };
         let taken = intakes[index].take(&mut ports[index], &window, self.room, submit);

@@ -28,6 +28,7 @@ pub mod page;
 mod parts;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use coordinator::Coordinator;
 pub use digest::Digest;

@@ -35,12 +35,14 @@ pub use stamps::StampSource;
 
 use crate::capture::edge;
 use crate::histogram::Histogram;
+use crate::pings::PingWatch;
 use crate::port::{Port, Wire};
 use crate::sim::{
     Delivery, GuestId, HostInstant, Network, Plan, PlanError, PortId, VirtualClock, VirtualInstant,
 };
 use crate::xsk::{Arrival, Frame, Memory};
 use clocks::{Clocks, OwnClocks};
+use orders::note_entry;
 use overload::Detector;
 
 /// Frames released to taps per pass at most, so that RX rings are looked at in between.
@@ -91,6 +93,7 @@ pub struct Pacer<W> {
     lateness: Histogram,
     overloads: u64,
     frozen_credit: u32,
+    pings: Option<Box<PingWatch>>,
     memory: Memory,
 }
 
@@ -137,6 +140,7 @@ impl<W: Wire> Pacer<W> {
             lateness: Histogram::default(),
             overloads: 0,
             frozen_credit: 0,
+            pings: None,
             memory,
             ports,
         })
@@ -196,7 +200,7 @@ impl<W: Wire> Pacer<W> {
 
     fn take_in_from(&mut self, index: usize, now: HostInstant) -> u32 {
         let timed = self.is_timed(index);
-        let Self { ports, network, clocks, read, stamps, last_sent, untimed, .. } = self;
+        let Self { ports, network, clocks, read, stamps, last_sent, untimed, pings, .. } = self;
         let clock = clocks.of_sender(index);
         let port = PortId(index as u32);
         let (last, untimed) = (&mut last_sent[index], &mut untimed[index]);
@@ -212,6 +216,7 @@ impl<W: Wire> Pacer<W> {
             let sent = sent.unwrap_or(now);
             if timed {
                 *last = clock.at(sent).max(*last);
+                note_entry(pings, index, (sent, *last), &frame);
                 network.submit(port, *last, frame);
             } else {
                 untimed.push((sent, frame));
@@ -223,10 +228,11 @@ impl<W: Wire> Pacer<W> {
 
     /// Submits what waited until it was known when it was sent.
     fn time(&mut self, index: usize) {
-        let Self { network, clocks, last_sent, untimed, .. } = self;
+        let Self { network, clocks, last_sent, untimed, pings, .. } = self;
         let (clock, last) = (clocks.of_sender(index), &mut last_sent[index]);
         for (sent, frame) in untimed[index].drain(..) {
             *last = clock.at(sent).max(*last);
+            note_entry(pings, index, (sent, *last), &frame);
             network.submit(PortId(index as u32), *last, frame);
         }
     }
@@ -282,6 +288,9 @@ impl<W: Wire> Pacer<W> {
     fn queue(&mut self, delivery: Delivery<Frame>, now: HostInstant) {
         let Delivery { due, to, frame, .. } = delivery;
         let index = to.0 as usize;
+        if let Some(pings) = &mut self.pings {
+            pings.queued(to, frame.octets());
+        }
         let Self { ports, network, .. } = self;
         let put = |frame| ports[index].put(frame, now);
         if edge::hand(network.witnesses(), (to, due), frame, put).is_err() {
@@ -330,6 +339,7 @@ impl<W: Wire> Pacer<W> {
         }
         self.least_late = Some(least);
         self.kick_at(index, now);
+        self.note_exit(index);
     }
 
     fn kick_stuck(&mut self, index: usize) {

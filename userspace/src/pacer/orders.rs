@@ -4,8 +4,10 @@ use std::ops::RangeInclusive;
 
 use super::clocks::{Clocks, OwnClocks};
 use super::{FROZEN_CREDIT, Pacer, Work};
+use crate::pings::PingWatch;
 use crate::port::Wire;
 use crate::sim::{DirectionChange, GuestId, HostInstant, NotChanged, PortId, VirtualInstant};
+use crate::xsk::Frame;
 
 /// Orders for all guests together. Where each has a clock of its own they change nothing.
 impl<W: Wire> Pacer<W> {
@@ -106,6 +108,36 @@ impl<W: Wire> Pacer<W> {
                 self.time(port);
             }
         }
+    }
+}
+
+/// Orders of who looks on.
+impl<W: Wire> Pacer<W> {
+    /// Lets this one write down the pings that pass, or nobody; returns who did until now.
+    pub fn watch_pings(&mut self, watch: Option<Box<PingWatch>>) -> Option<Box<PingWatch>> {
+        std::mem::replace(&mut self.pings, watch)
+    }
+
+    /// The port's tap has what was queued for it.
+    pub(super) fn note_exit(&mut self, index: usize) {
+        if let Some(pings) = &mut self.pings {
+            let now = (self.read)();
+            let at = self.clocks.of_receiver(index).at(now);
+            pings.left(PortId(index as u32), now, at);
+        }
+    }
+}
+
+/// A frame came from the guest behind a port, sent then.
+#[inline]
+pub(super) fn note_entry(
+    pings: &mut Option<Box<PingWatch>>,
+    index: usize,
+    (host, at): (HostInstant, VirtualInstant),
+    frame: &Frame,
+) {
+    if let Some(pings) = pings {
+        pings.entered(PortId(index as u32), host, at, frame.octets());
     }
 }
 

@@ -20,6 +20,8 @@
 //! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
 //! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
 //! | `GET /v1/log`, `GET /v1/guests/NODE/log` | query: [`LogQuery`](logs::LogQuery) | the log, as it was written |
+//! | `POST /v1/pings` | | [`Watch`](pings::Watch): pings are written down from now on |
+//! | `DELETE /v1/pings/WATCH` | | [`Pings`](pings::Pings): those that passed meanwhile |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
 //! | `GET /v1/guests/NODE/ssh` | | [`Ssh`](access::Ssh) |
 //! | `GET /v1/guests/NODE/gdb` | | [`Gdb`](access::Gdb) |
@@ -38,6 +40,7 @@ pub mod failure;
 pub mod inspect;
 pub mod link;
 pub mod logs;
+pub mod pings;
 pub mod play;
 pub mod progress;
 pub mod runs;

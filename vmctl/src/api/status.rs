@@ -242,6 +242,9 @@ pub struct Way {
     pub trace: bool,
     /// Long-run share of frames lost, 0 to 1, as configured.
     pub loss: f64,
+    /// How frames are lost: `none`, `random` or `gilbert-elliott`.
+    #[serde(default)]
+    pub loss_model: String,
     /// Share of frames that come twice, 0 to 1.
     pub duplicate: f64,
     /// Share of frames with a flipped bit, 0 to 1.

@@ -17,6 +17,7 @@ use crate::api::{
     inspect,
     link::LinksChange,
     logs::LogQuery,
+    pings::{Pings, Watch},
     play::{Play, Played},
     runs::Runs,
     status::{Barrier, Event, Lab, Link, Status},
@@ -134,6 +135,16 @@ impl Client {
         let last = last.map_or_else(String::new, |last| format!("&last={last}"));
         let path = format!("/v1/events?follow={follow}{last}");
         Ok(Events { lines: http::stream(self.connect().await?, &path).await?.lines(), path })
+    }
+
+    /// Has pings written down from now on.
+    pub async fn watch_pings(&self) -> Result<Watch, Failure> {
+        self.call("POST", "/v1/pings", Vec::new()).await
+    }
+
+    /// Ends a watch and takes what it saw.
+    pub async fn take_pings(&self, watch: &Watch) -> Result<Pings, Failure> {
+        self.call("DELETE", &format!("/v1/pings/{}", watch.watch), Vec::new()).await
     }
 
     /// Asks the daemon to take the lab down; returns at once.

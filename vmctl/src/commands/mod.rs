@@ -36,6 +36,7 @@ mod tmux;
 mod top;
 pub mod topology;
 mod up;
+pub mod verify;
 
 use std::future::Future;
 
@@ -75,11 +76,12 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Cp(args) => done(wait(cp::run(&args, lab, format))),
         Command::Logs(args) => done(wait(logs::run(&args, lab, format))),
         Command::Tmux => done(wait(tmux::run(lab))),
-        Command::Doctor(args) => done(wait(doctor::run(&args, lab, format))),
+        Command::Doctor(args) => wait(doctor::run(&args, lab, format)),
         Command::Console(args) => done(wait(console::run(&args, lab))),
         Command::Ssh(args) => ssh::run(&args, lab),
         Command::SshConfig(args) => done(wait(ssh_config::run(&args, lab, format))),
         Command::Gdb(args) => done(gdb::run(&args, lab, format)),
+        Command::Verify(args) => wait(verify::run(&args, lab, format)),
         Command::Pause => done(wait(time::pause(lab, format))),
         Command::Resume => done(wait(time::resume(lab, format))),
         Command::Step(args) => wait(advance::step(args.duration, lab, format)),

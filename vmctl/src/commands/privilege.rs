@@ -26,16 +26,24 @@ const NEEDED: [Need; 3] = [
 /// # Errors
 /// Privilege, with what is missing and what for.
 pub fn check() -> Result<(), Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")
-        .map_err(|error| Failure::runtime(format!("cannot read /proc/self/status: {error}")))?;
-    let effective = effective(&status)
-        .ok_or_else(|| Failure::runtime("/proc/self/status does not tell capabilities"))?;
-    let missing: Vec<String> = missing(effective).collect();
+    let missing = lacking()?;
     if missing.is_empty() {
         return Ok(());
     }
     Err(Failure::privilege(format!("a lab cannot be built without {}", missing.join(", ")))
         .remedy("run it as root, for example with sudo"))
+}
+
+/// The capabilities that this process lacks, with what they are for.
+///
+/// # Errors
+/// As [`check`].
+pub fn lacking() -> Result<Vec<String>, Failure> {
+    let status = std::fs::read_to_string("/proc/self/status")
+        .map_err(|error| Failure::runtime(format!("cannot read /proc/self/status: {error}")))?;
+    let effective = effective(&status)
+        .ok_or_else(|| Failure::runtime("/proc/self/status does not tell capabilities"))?;
+    Ok(missing(effective).collect())
 }
 
 fn missing(effective: u64) -> impl Iterator<Item = String> {

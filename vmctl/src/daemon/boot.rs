@@ -7,7 +7,7 @@ mod serving;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, RwLock},
+    sync::{Arc, Mutex, OnceLock, RwLock, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -126,6 +126,7 @@ pub async fn boot(
         phase: Mutex::new(Phase::Booting),
         ends,
         changing: tokio::sync::Mutex::new(()),
+        watches: AtomicU64::new(0),
     });
     if means.exactness.is_some() {
         belongings.tasks.spawn(perturbed::watch(lab.perturbed.clone(), lab.journal.clone()));

@@ -54,6 +54,7 @@ fn way(from: String, to: String, profile: &WayDescription) -> Way {
         rate_bit_per_s: profile.rate_bit_per_s,
         trace: profile.trace,
         loss: profile.loss,
+        loss_model: profile.loss_model.to_owned(),
         duplicate: profile.duplicate,
         corrupt: profile.corrupt,
         reorder: profile.reorder,

@@ -2,11 +2,12 @@
 
 mod advance;
 mod links;
+mod pings;
 mod play;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -66,6 +67,8 @@ pub struct Lab {
     pub(super) ends: mpsc::Sender<String>,
     /// Serializes changes of links: each starts from the result of the one before.
     pub(super) changing: tokio::sync::Mutex<()>,
+    /// How often pings were watched.
+    pub(super) watches: AtomicU64,
 }
 
 /// The lab's own life, pauses aside.

@@ -35,6 +35,7 @@ use crate::api::{
     inspect::Guest,
     link::{LinkChange, LinksChange},
     logs::LogQuery,
+    pings::Pings,
     play::{Play, Played},
     status::Link,
     time::{Advance, Advanced},
@@ -77,6 +78,8 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/clock", get(clock))
         .route("/v1/runs", get(async |State(lab): Shared| Json(lab.runs())))
         .route("/v1/events", get(events))
+        .route("/v1/pings", post(async |State(lab): Shared| answer(lab.watch_pings().await)))
+        .route("/v1/pings/{watch}", delete(take_pings))
         .route("/v1/shutdown", post(shutdown))
         .route("/v1/guests/{node}", get(guest))
         .route("/v1/capture", get(open_capture))
@@ -148,6 +151,11 @@ async fn advance(State(lab): Shared, Parsed(advance): Parsed<Advance>) -> Answer
 
 async fn play(State(lab): Shared, Parsed(play): Parsed<Play>) -> Answer<Played> {
     answer(lab.play(play.until()).await)
+}
+
+async fn take_pings(State(lab): Shared, Path(watch): Path<String>) -> Answer<Pings> {
+    let number = watch.parse().map_err(|_| Failure::not_found(format!("no watch `{watch}`")))?;
+    answer(lab.take_pings(number).await)
 }
 
 async fn shutdown(State(lab): Shared) -> impl IntoResponse {

@@ -67,6 +67,22 @@ impl NetNs {
         Self::open(path)?.ok_or_else(|| LabError::Exposed { path: path.to_owned() })
     }
 
+    /// Runs `work` on a new thread in a namespace that is gone when it returns.
+    ///
+    /// # Errors
+    /// Without CAP_SYS_ADMIN.
+    ///
+    /// # Panics
+    /// If `work` does.
+    pub fn throw_away<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+        on_a_thread(|| {
+            unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| {
+                refused(errno as i32, "make a network namespace", Path::new("netns"))
+            })?;
+            Ok(work())
+        })
+    }
+
     /// Opens the namespace mounted on `path`; `None` if there is no such file, or one without a
     /// namespace on it.
     ///

@@ -51,6 +51,11 @@ impl Labs {
         Self { root: root.into() }
     }
 
+    /// The directory below which they are.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The state directory of a lab, whether it exists or not.
     pub fn directory(&self, name: &LabName) -> PathBuf {
         self.root.join(name.as_str())

@@ -1,15 +1,42 @@
 //! `vmctl doctor`.
 
 use super::table::{table, text};
-use crate::commands::doctor::{Diagnosis, Finding, Verdict};
+use crate::commands::doctor::{Diagnosis, Everything, Finding, Host, Verdict};
 
 /// The longest text in the table; all of it stands in the JSON.
 const LONGEST: usize = 90;
 
 /// A table of all findings, and what there is to say about warnings.
 pub fn render(diagnosis: &Diagnosis) -> String {
-    let mut parts = vec![heading(diagnosis), findings(&diagnosis.findings)];
-    parts.extend(warnings(diagnosis).map(explanation));
+    explained(heading(diagnosis), &diagnosis.findings)
+}
+
+/// The same of this host.
+pub fn host(host: &Host) -> String {
+    let count = |verdict: Verdict, name: &str| {
+        let count = host.findings.iter().filter(|finding| finding.verdict == verdict).count();
+        let plural = if count == 1 { "" } else { "s" };
+        (count > 0).then(|| format!("{count} {name}{plural}"))
+    };
+    let counts =
+        [(Verdict::Error, "error"), (Verdict::Warning, "warning"), (Verdict::Notice, "notice")];
+    let counts: Vec<_> =
+        counts.into_iter().filter_map(|(verdict, name)| count(verdict, name)).collect();
+    let counts =
+        if counts.is_empty() { "nothing to warn of".to_owned() } else { counts.join(", ") };
+    explained(format!("this host: {counts}"), &host.findings)
+}
+
+/// This host, then every guest.
+pub fn everything(everything: &Everything) -> String {
+    let guests = everything.guests.iter().map(render);
+    [host(&everything.host)].into_iter().chain(guests).collect::<Vec<_>>().join("\n\n")
+}
+
+fn explained(heading: String, all: &[Finding]) -> String {
+    let mut parts = vec![heading, findings(all)];
+    let odd = all.iter().filter(|finding| finding.verdict != Verdict::Ok);
+    parts.extend(odd.map(explanation));
     parts.join("\n\n")
 }
 
@@ -30,11 +57,7 @@ fn heading(diagnosis: &Diagnosis) -> String {
 fn findings(findings: &[Finding]) -> String {
     let mut table = table(&["checked", "verdict", "found"], &[]);
     for finding in findings {
-        let verdict = match finding.verdict {
-            Verdict::Ok => "ok",
-            Verdict::Warning => "warning",
-        };
-        table.add_row([&finding.subject, verdict, &shortened(&finding.found)]);
+        table.add_row([&finding.subject, finding.verdict.word(), &shortened(&finding.found)]);
     }
     text(&table)
 }

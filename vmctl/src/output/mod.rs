@@ -19,6 +19,7 @@ pub mod status;
 pub mod table;
 pub mod text;
 pub mod time;
+pub mod verify;
 
 use std::{
     io::{self, Write as _},

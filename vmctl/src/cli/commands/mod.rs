@@ -5,6 +5,7 @@ mod capture;
 mod files;
 mod guest;
 mod lab;
+mod measure;
 mod network;
 mod shell;
 mod time;
@@ -15,6 +16,7 @@ pub use capture::*;
 pub use files::*;
 pub use guest::*;
 pub use lab::*;
+pub use measure::*;
 pub use network::*;
 pub use shell::*;
 pub use time::*;
@@ -45,6 +47,7 @@ pub enum Command {
     Events(Events),
     Inspect(Inspect),
 
+    Verify(Verify),
     Exec(Exec),
     Cp(Cp),
     Console(Console),

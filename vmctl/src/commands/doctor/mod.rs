@@ -1,4 +1,6 @@
-//! `vmctl doctor`: which of a guest's clocks would leak, and what else would not work.
+//! `vmctl doctor`: what of this host does not suit labs, and which of a guest's clocks would leak.
+//!
+//! What is seen (by `facts`, or by the guest's tool) is judged by pure functions:
 //!
 //! ```text
 //!   chronotap-guest facts ─┐
@@ -7,6 +9,7 @@
 //! ```
 
 mod clocks;
+mod host;
 mod machine;
 mod network;
 mod verdict;
@@ -17,6 +20,7 @@ use chronotap_guest::{StartFailure, report::facts::Facts};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use host::Host;
 pub use verdict::{Finding, Verdict};
 
 use super::{
@@ -30,6 +34,7 @@ use crate::{
         status::{Guest, LabState, Status},
     },
     cli::{Doctor, Format},
+    client::Client,
     output::{self, doctor},
 };
 
@@ -54,19 +59,65 @@ pub struct Diagnosis {
     pub facts: Facts,
 }
 
-/// Examines a guest and prints what was found, which is a success whatever that is.
-pub async fn run(args: &Doctor, lab: Option<&str>, format: Format) -> Result<(), Failure> {
+/// This host and the guests of a lab.
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
+pub struct Everything {
+    /// The host.
+    pub host: Host,
+    /// The guests.
+    pub guests: Vec<Diagnosis>,
+}
+
+/// Examines this host, a guest, or all of them, prints what was found and returns the exit code: a
+/// success unless something keeps labs from coming up.
+pub async fn run(args: &Doctor, lab: Option<&str>, format: Format) -> Result<u8, Failure> {
+    match &args.node {
+        Some(node) => {
+            let client = target::find(lab)?;
+            let status = running(&client).await?;
+            let diagnosis = examine(&client, &status, node).await?;
+            output::print(format, &diagnosis, doctor::render)?;
+            Ok(0)
+        }
+        None => {
+            let host = host::examine().await;
+            let code = host.exit_code();
+            if args.all {
+                let guests = examine_all(lab).await?;
+                output::print(format, &Everything { host, guests }, doctor::everything)?;
+            } else {
+                output::print(format, &host, doctor::host)?;
+            }
+            Ok(code)
+        }
+    }
+}
+
+async fn examine_all(lab: Option<&str>) -> Result<Vec<Diagnosis>, Failure> {
     let client = target::find(lab)?;
+    let status = running(&client).await?;
+    let mut guests = Vec::new();
+    for guest in &status.guests {
+        guests.push(examine(&client, &status, &guest.name).await?);
+    }
+    Ok(guests)
+}
+
+async fn running(client: &Client) -> Result<Status, Failure> {
     let status = client.status().await?;
     if status.state == LabState::Paused {
         let lab = client.lab_name();
         return Err(Failure::runtime(format!("lab {lab} is paused, so its guests cannot answer"))
             .remedy("`vmctl resume` goes on"));
     }
-    let node = find(&status, &args.node)?;
+    Ok(status)
+}
+
+async fn examine(client: &Client, status: &Status, name: &str) -> Result<Diagnosis, Failure> {
+    let node = find(status, name)?;
     let argv = [TOOL, "facts", "--json"];
-    let collected = run_collecting(&client, &args.node, &argv, WITHIN).await?;
-    let facts = parse(&args.node, &collected)?;
+    let collected = run_collecting(client, name, &argv, WITHIN).await?;
+    let facts = parse(name, &collected)?;
     let machine = machine::read(node.pid);
     let findings = verdict::findings(&verdict::Seen {
         facts: &facts,
@@ -76,14 +127,13 @@ pub async fn run(args: &Doctor, lab: Option<&str>, format: Format) -> Result<(),
         guest: node,
         links: &status.links,
     });
-    let diagnosis = Diagnosis {
+    Ok(Diagnosis {
         guest: node.name.clone(),
         accelerator: status.lab.accelerator.clone(),
         mode: status.lab.mode.clone(),
         findings,
         facts,
-    };
-    output::print(format, &diagnosis, doctor::render)
+    })
 }
 
 fn find<'a>(status: &'a Status, node: &str) -> Result<&'a Guest, Failure> {

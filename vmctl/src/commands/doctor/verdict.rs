@@ -25,19 +25,35 @@ pub struct Seen<'a> {
 }
 
 /// Whether something has to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// No.
     Ok,
+    /// No, but it could be better.
+    Notice,
     /// Perhaps.
     Warning,
+    /// Yes: no lab comes up like this.
+    Error,
+}
+
+impl Verdict {
+    /// The word that tables and JSON use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// The answer to one question.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Finding {
-    /// What was looked at: `clocksource`, `tsc`, `timer`, `rtc`, `exact clock`, `command line`,
+    /// What was looked at; in a guest `clocksource`, `tsc`, `timer`, `rtc`, `exact clock`, `command line`,
     /// `kernel log`, and `NIC mtu` and `NIC offloads` for every NIC.
     pub subject: String,
     /// Whether it will do.
@@ -63,6 +79,18 @@ impl Finding {
     #[must_use]
     pub fn warn(self, consequence: impl Into<String>) -> Self {
         Self { verdict: Verdict::Warning, consequence: Some(consequence.into()), ..self }
+    }
+
+    /// The same with something that could be better.
+    #[must_use]
+    pub fn notice(self, consequence: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Notice, consequence: Some(consequence.into()), ..self }
+    }
+
+    /// The same with something that keeps labs from coming up.
+    #[must_use]
+    pub fn error(self, consequence: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Error, consequence: Some(consequence.into()), ..self }
     }
 
     /// The same with what to change.
