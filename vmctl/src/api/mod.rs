@@ -14,7 +14,7 @@
 //! | `POST /v1/pause`, `POST /v1/resume` | | [`Barrier`](status::Barrier) |
 //! | `POST /v1/advance` | [`Advance`](time::Advance) | [`Advanced`](time::Advanced), when the time has passed |
 //! | `GET /v1/clock` | | [`Clock`](time::Clock) |
-//! | `GET /v1/events?last=N&follow` | | [`Event`](status::Event)s, one JSON object per line: the last N, or all that are kept; with `follow`, then each as it happens, until the lab ends |
+//! | `GET /v1/events?last=N&follow` | | lines of [`Event`](status::Event): the last N or all; then as they come |
 //! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
 //! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
