@@ -101,7 +101,7 @@ async fn read_until(running: &mut Running, wanted: &str) {
     let mut text = Vec::new();
     while !String::from_utf8_lossy(&text).contains(wanted) {
         let mut buffer = [0; 4096];
-        let read = tokio::time::timeout(PATIENT, running.console.read(&mut buffer)).await;
+        let read = tokio::time::timeout(PATIENT, running.consoles[0].read(&mut buffer)).await;
         let so_far = String::from_utf8_lossy(&text).into_owned();
         let read = read.unwrap_or_else(|_| panic!("no `{wanted}` in {so_far:?}"));
         let read = read.expect("the console is open");

@@ -71,7 +71,7 @@ impl Stand {
         self.qmp.go().await.expect("it goes");
         let mut text = Vec::new();
         while !String::from_utf8_lossy(&text).contains("chronotap: alice ready") {
-            let read = self.running.console.read_buf(&mut text);
+            let read = self.running.consoles[0].read_buf(&mut text);
             let read = tokio::time::timeout(PATIENT, read).await.expect("it boots");
             assert_ne!(read.expect("the console is open"), 0, "the guest ended");
         }

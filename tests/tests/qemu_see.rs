@@ -172,6 +172,8 @@ fn top_shows_and_pauses(lab: &Lab) {
     terminal.await_text("t-see paused");
     assert_eq!(lab.status()["state"], "paused");
     terminal.tmux(&["resize-window", "-t", &terminal.0, "-x", "120", "-y", "40"]);
+    // There is room for totals now. A key that comes together with a resize may wait for the next.
+    terminal.await_text("DROPPED");
     terminal.press("p");
     terminal.await_text("let the lab go on? y/n");
     terminal.press("y");

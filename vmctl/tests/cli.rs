@@ -61,7 +61,7 @@ fn json_error(output: &Output) -> serde_json::Value {
 #[test]
 fn every_command_teaches_by_example() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let commands: [&[&str]; 22] = [
+    let commands: [&[&str]; 24] = [
         &[],
         &["capture"],
         &["check"],
@@ -99,7 +99,7 @@ fn every_command_teaches_by_example() {
 #[test]
 fn mistakes_on_the_command_line_end_with_2() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let mistakes: [&[&str]; 26] = [
+    let mistakes: [&[&str]; 29] = [
         &["capture", "--all", "alice"],
         &["capture", "--count", "0"],
         &["capture", "--snaplen", "0"],

@@ -22,7 +22,8 @@ fn plan(loss: Loss) -> Plan {
     let profiles = [profile.clone(), profile];
     let link = |port| LinkPlan { ends: ends(port), profiles: profiles.clone() };
     let switches = vec![SwitchSettings::default()];
-    Plan { seed: 1, ports: 2, links: vec![link(0), link(1)], switches }
+    let links = vec![link(0), link(1)];
+    Plan { seed: 1, ports: 2, links, switches, ..Plan::default() }
 }
 
 fn settings(interest: Interest, room: usize) -> Settings {

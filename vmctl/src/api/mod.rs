@@ -16,7 +16,7 @@
 //! | `GET /v1/clock` | | [`Clock`](time::Clock) |
 //! | `GET /v1/capture?at=…` | [`CaptureQuery`](capture::CaptureQuery), as a query | pcapng, as it comes: [`capture`] |
 //! | `DELETE /v1/captures/ID` | | nothing; that capture ends |
-//! | `GET /v1/events?last=N&follow` | | [`Event`](status::Event)s, one JSON object per line: the last N, or all that are kept; with `follow`, then each as it happens, until the lab ends |
+//! | `GET /v1/events?last=N&follow` | | lines of [`Event`](status::Event): the last N or all; then as they come |
 //! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
 //! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
 //! | `GET /v1/log`, `GET /v1/guests/NODE/log` | query: [`LogQuery`](logs::LogQuery) | the log, as it was written |
@@ -40,6 +40,7 @@ pub mod failure;
 pub mod inspect;
 pub mod link;
 pub mod logs;
+pub mod pairs;
 pub mod pings;
 pub mod play;
 pub mod progress;

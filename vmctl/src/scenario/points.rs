@@ -182,7 +182,7 @@ mod tests {
     fn what_is_unknown_is_told_with_what_was_meant() {
         insta::assert_snapshot!(
             named("a:eth2").expect_err("unknown"),
-            @"there is no port and no link `a:eth2`; did you mean `a:eth0`?"
+            @"there is no port and no link `a:eth2`; did you mean `a:eth1`?"
         );
     }
 }

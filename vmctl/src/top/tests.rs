@@ -31,7 +31,7 @@ fn guest(name: &str, vcpu: f64, sent: u64, dropped: u64) -> Value {
 
 fn way(from: &str, to: &str, sent: u64, full: u64) -> Value {
     json!({
-        "from": from, "to": to, "up": true, "delay_ns": 10_000_000, "jitter_ns": 0,
+        "from": from, "to": to, "up": true, "delay_ns": 10_000_000, "jitter_ns": 0, "distribution": "uniform", "trace": false,
         "rate_bit_per_s": 100_000_000, "loss": 0.0, "duplicate": 0.0, "corrupt": 0.0,
         "reorder": 0.0, "queue_bytes": 65536, "queue_frames": null, "overhead_bytes": 24,
         "measured_delay_ns": 10_123_456, "sent_frames": sent, "sent_bytes": 1226 * sent,
@@ -50,7 +50,7 @@ fn status(virtual_s: f64, wall_s: f64, sent: u64, full: u64) -> Status {
         "lab": {
             "name": "pair", "topology": "/pair.toml", "mode": "realtime", "seed": 1,
             "daemon_pid": 6, "version": "0", "accelerator": "tcg", "stamp": "kernel",
-            "metrics": null,
+            "metrics": null, "epoch_seconds": 0,
         },
         "state": "running",
         "time": {

@@ -142,7 +142,8 @@ pub mod tests {
 
     fn way(from: &str, to: &str) -> Way {
         let way = serde_json::json!({
-            "from": from, "to": to, "up": true, "delay_ns": 0, "jitter_ns": 0,
+            "from": from, "to": to, "up": true, "delay_ns": 0, "jitter_ns": 0, "distribution": "uniform",
+            "trace": false,
             "rate_bit_per_s": null, "loss": 0.0, "duplicate": 0.0, "corrupt": 0.0, "reorder": 0.0,
             "queue_bytes": null, "queue_frames": null, "overhead_bytes": 0,
             "measured_delay_ns": null, "sent_frames": 0, "sent_bytes": 0, "delivered_frames": 0,

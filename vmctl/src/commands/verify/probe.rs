@@ -109,7 +109,7 @@ fn heard(node: &str, collected: &Collected) -> Result<Option<u64>, Failure> {
 fn least(output: &str) -> Option<u64> {
     let times = output.lines().find_map(|line| line.strip_prefix("rtt min/avg/max/mdev = "))?;
     let ms: f64 = times.split('/').next()?.parse().ok()?;
-    (ms >= 0.0 && ms < 1e12).then_some((ms * 1e6) as u64)
+    (0.0..1e12).contains(&ms).then_some((ms * 1e6) as u64)
 }
 
 #[cfg(test)]
