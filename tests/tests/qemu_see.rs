@@ -3,17 +3,14 @@
 use std::{
     io::{BufRead as _, BufReader},
     process::{Child, ChildStdout, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use chronotap_tests::{
-    lab::{self, Lab, told},
+    lab::{Lab, told},
+    terminal::Terminal,
     topology::{SMALL, pair},
 };
 use serde_json::Value;
-
-/// Anything here takes far less, unless the machine is very busy.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 #[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
@@ -94,7 +91,7 @@ fn one_thing_is_told_in_full(lab: &Lab) {
     let port = &alice["ports"][0];
     assert_eq!((&port["interface"], &port["peer"]), (&"eth0".into(), &"bob:eth0".into()));
     assert!(port["sent_frames"].as_u64() >= Some(2) && port["received_frames"].as_u64() >= Some(2));
-    let log = alice["files"]["console_log"].as_str().expect("a path");
+    let log = alice["files"]["console_logs"][0].as_str().expect("a path");
     assert!(std::fs::metadata(log).is_ok_and(|log| log.len() > 0), "{log}");
     let link = json(&["bob:eth0"]);
     assert_eq!(
@@ -113,76 +110,28 @@ fn status_is_shown_again(lab: &Lab) {
     assert!(wall(&second) >= wall(&first) + 0.1, "{} and {}", wall(&first), wall(&second));
 }
 
-/// A terminal of 80 × 24 with a program in it; gone when dropped.
-struct Terminal(String);
-
-impl Terminal {
-    fn run(lab: &Lab, command: &str) -> Self {
-        let terminal = Self(format!("chronotap-{}", lab.name()));
-        let vmctl = lab::command().get_program().to_owned();
-        let line = format!("{} --lab {} {command}", vmctl.display(), lab.name());
-        terminal.tmux(&["new-session", "-d", "-s", &terminal.0, "-x", "80", "-y", "24", &line]);
-        terminal
-    }
-
-    /// With a server of its own: nobody else's terminals are touched.
-    fn tmux(&self, args: &[&str]) -> String {
-        let output =
-            Command::new("tmux").args(["-L", &self.0, "-f", "/dev/null"]).args(args).output();
-        let output = output.expect("tmux runs");
-        assert!(output.status.success(), "tmux {args:?}: {}", told(&output));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    fn press(&self, key: &str) {
-        self.tmux(&["send-keys", "-t", &self.0, key]);
-    }
-
-    fn await_text(&self, text: &str) -> String {
-        let begun = Instant::now();
-        loop {
-            let screen = self.tmux(&["capture-pane", "-p", "-t", &self.0]);
-            if screen.contains(text) {
-                return screen;
-            }
-            assert!(begun.elapsed() < PATIENCE, "no {text:?} in\n{screen}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        // It is gone already if the program in it has ended.
-        let _ = Command::new("tmux").args(["-L", &self.0, "kill-server"]).output();
-    }
-}
-
 fn top_shows_and_pauses(lab: &Lab) {
     let piped = lab.try_vmctl(&["top"]);
     assert_eq!(piped.status.code(), Some(2), "{}", told(&piped));
     assert!(told(&piped).contains("status --watch"), "{}", told(&piped));
 
-    let terminal = Terminal::run(lab, "top --every 0.2");
-    let screen = terminal.await_text("alice:eth0>bob:eth0");
+    let terminal = Terminal::open(lab.name());
+    terminal.resize(80, 24);
+    terminal.enter("vmctl top --every 0.2; echo code $?");
+    let screen = terminal.wait_for("alice:eth0>bob:eth0");
     assert!(screen.contains("t-see running, realtime") && screen.contains("GUEST"), "{screen}");
     terminal.press("p");
-    terminal.await_text("y/n");
+    terminal.wait_for("y/n");
     terminal.press("y");
-    terminal.await_text("t-see paused");
+    terminal.wait_for("t-see paused");
     assert_eq!(lab.status()["state"], "paused");
-    terminal.tmux(&["resize-window", "-t", &terminal.0, "-x", "120", "-y", "40"]);
+    terminal.resize(120, 40);
     // There is room for totals now. A key that comes together with a resize may wait for the next.
-    terminal.await_text("DROPPED");
+    terminal.wait_for("DROPPED");
     terminal.press("p");
-    terminal.await_text("let the lab go on? y/n");
+    terminal.wait_for("let the lab go on? y/n");
     terminal.press("y");
-    terminal.await_text("t-see running");
+    terminal.wait_for("t-see running");
     terminal.press("q");
-    let begun = Instant::now();
-    let server = || Command::new("tmux").args(["-L", &terminal.0, "has-session"]).output();
-    while server().expect("tmux runs").status.success() {
-        assert!(begun.elapsed() < PATIENCE, "q leaves");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    terminal.wait_for("code 0");
 }

@@ -151,7 +151,11 @@ fn copies(lab: &Lab) {
     assert_eq!(fs::metadata(&back).expect("copied").permissions().mode() & 0o7777, 0o751);
     assert!(dir.path().join("back/link").is_symlink());
 
+    // Into a directory that is there, as cp(1) does; but over nothing that is.
+    lab.vmctl(&["cp", "bob:/tmp/from alice", &path("back")]);
+    assert!(dir.path().join("back/from alice/link").is_symlink());
     let again = lab.try_vmctl(&["cp", "bob:/tmp/from alice", &path("back")]);
+    assert_eq!(again.status.code(), Some(1), "{}", told(&again));
     assert!(told(&again).contains("is there already"), "{}", told(&again));
     let missing = lab.try_vmctl(&["cp", "bob:/no/such", &path("x")]);
     assert_eq!(missing.status.code(), Some(1), "{}", told(&missing));

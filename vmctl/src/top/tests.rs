@@ -31,7 +31,8 @@ fn guest(name: &str, vcpu: f64, sent: u64, dropped: u64) -> Value {
 
 fn way(from: &str, to: &str, sent: u64, full: u64) -> Value {
     json!({
-        "from": from, "to": to, "up": true, "delay_ns": 10_000_000, "jitter_ns": 0, "distribution": "uniform", "trace": false,
+        "from": from, "to": to, "up": true, "delay_ns": 10_000_000, "jitter_ns": 0,
+        "distribution": "uniform", "trace": false,
         "rate_bit_per_s": 100_000_000, "loss": 0.0, "duplicate": 0.0, "corrupt": 0.0,
         "reorder": 0.0, "queue_bytes": 65536, "queue_frames": null, "overhead_bytes": 24,
         "measured_delay_ns": 10_123_456, "sent_frames": sent, "sent_bytes": 1226 * sent,

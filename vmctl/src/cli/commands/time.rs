@@ -33,7 +33,7 @@ Examples:
   vmctl run examples/exact.toml                   exit code 6 when an expectation does not hold
   vmctl run examples/exact.toml -o json | jq .exact.digest
   vmctl run --repeat 3 examples/exact.toml        three runs must be the same, else exit code 7
-  vmctl run --seeds 1..20 examples/race.toml      which seeds break an expectation?
+  vmctl run --seeds 1..4 examples/race.toml       which seeds break an expectation?
   vmctl run --capture x.pcapng examples/exact.toml    every frame, with its virtual nanosecond
   vmctl run examples/exact.toml --pause-before ping   look around right before the first ping
   vmctl run --for 10s                             in a lab that is up, let so much time pass
