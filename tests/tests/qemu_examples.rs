@@ -76,8 +76,11 @@ fn boot(path: &Path) {
     let text = read_to_string(path).expect("readable");
     let own = |line: &&str| !line.starts_with("name =") && !line.starts_with("version =");
     let text: Vec<_> = text.lines().filter(own).collect();
+    // Files that it names lie beside it.
+    let beside = format!("trace = \"{}/", path.parent().map(shown).unwrap_or_default());
+    let text = text.join("\n").replace("trace = \"", &beside);
     // A busy host takes minutes to boot six guests.
-    let lab = Lab::up_with("t-example", &text.join("\n"), &["--timeout", "10m"]);
+    let lab = Lab::up_with("t-example", &text, &["--timeout", "10m"]);
     let status = lab.status();
     let pairs = status["pairs"].as_array().expect("pairs");
     // The two that are farthest apart.
