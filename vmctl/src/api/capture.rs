@@ -81,6 +81,7 @@ impl CaptureQuery {
 /// Which way a frame went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "CapturedDirection")]
 pub enum Direction {
     /// A guest received it, or it entered a link.
     In,

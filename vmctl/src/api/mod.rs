@@ -11,6 +11,7 @@
 //! | `GET /v1/links` | | list of [`Link`](status::Link) |
 //! | `GET /v1/links/LINK` | | [`Link`](status::Link) |
 //! | `PATCH /v1/links/LINK` | [`LinkChange`](link::LinkChange) | [`Link`](status::Link) |
+//! | `PATCH /v1/links` | [`LinksChange`](link::LinksChange) | list of [`Link`](status::Link) |
 //! | `POST /v1/pause`, `POST /v1/resume` | | [`Barrier`](status::Barrier) |
 //! | `POST /v1/advance` | [`Advance`](time::Advance) | [`Advanced`](time::Advanced), when the time has passed |
 //! | `GET /v1/clock` | | [`Clock`](time::Clock) |

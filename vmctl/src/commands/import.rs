@@ -18,7 +18,8 @@ use crate::{
 
 /// What came of it, for programs.
 #[derive(JsonSchema, Serialize)]
-struct Answer<'a> {
+#[schemars(rename = "Imported")]
+pub struct Answer<'a> {
     /// The file that was written; null if none was asked for.
     file: Option<&'a PathBuf>,
     /// The topology's text.

@@ -4,21 +4,30 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, js
 use serde_json::{Value, json};
 
 use super::{
-    doctor::Diagnosis,
+    cp::Copied,
+    doctor::{Diagnosis, Everything, Host},
+    exec::RanInGuest,
+    import::Answer,
+    inspect::LinkNow,
     run::{Repeated, Sweep},
     time::Orphans,
+    verify::Verification,
 };
 use crate::{
     api::{
+        access::{Gdb, Ssh},
+        capture::{Captured, Tally},
         exec,
         failure::Failure,
-        link::LinkChange,
+        inspect,
+        link::{LinkChange, LinksChange},
+        pings::{Pings, Watch},
         play::{Play, Played},
         runs::Runs,
-        status::{Barrier, Lab, Link, Listed, Status},
+        status::{Barrier, Event, Lab, Link, Listed, Status},
         time::{Advance, Advanced, Clock},
     },
-    output,
+    output::{self, graph::Graph},
     scenario::Description,
 };
 
@@ -56,7 +65,9 @@ fn commands(types: &mut SchemaGenerator) -> Value {
         ("up", of::<Status>(types)),
         ("ps", of::<Vec<Listed>>(types)),
         ("status", of::<Status>(types)),
-        ("doctor", of::<Diagnosis>(types)),
+        ("doctor", of::<Host>(types)),
+        ("doctor NODE", of::<Diagnosis>(types)),
+        ("doctor --all", of::<Everything>(types)),
         ("pause", of::<Barrier>(types)),
         ("resume", any([of::<Barrier>(types), of::<Orphans>(types)])),
         ("step", of::<Advanced>(types)),
@@ -67,6 +78,21 @@ fn commands(types: &mut SchemaGenerator) -> Value {
         ("clock", of::<Clock>(types)),
         ("link show", of::<Vec<Link>>(types)),
         ("link set", of::<Vec<Link>>(types)),
+        ("link down", of::<Vec<Link>>(types)),
+        ("link up", of::<Vec<Link>>(types)),
+        ("link reset", of::<Vec<Link>>(types)),
+        ("events, by line", of::<Event>(types)),
+        ("inspect NODE", of::<inspect::Guest>(types)),
+        ("inspect LINK", of::<LinkNow>(types)),
+        ("verify", of::<Verification>(types)),
+        ("capture, by line", of::<Captured>(types)),
+        ("capture -w FILE", of::<Tally>(types)),
+        ("graph", of::<Graph>(types)),
+        ("import simgrid", of::<Answer<'_>>(types)),
+        ("exec --all", of::<Vec<RanInGuest>>(types)),
+        ("cp", of::<Copied>(types)),
+        ("ssh-config", of::<Vec<Ssh>>(types)),
+        ("gdb", of::<Gdb>(types)),
     ];
     printed.into_iter().map(|(command, schema)| (command.to_owned(), schema.to_value())).collect()
 }
@@ -79,6 +105,7 @@ fn requests(types: &mut SchemaGenerator) -> Value {
         ("GET /v1/links", None, of::<Vec<Link>>(types)),
         ("GET /v1/links/{link}", None, of::<Link>(types)),
         ("PATCH /v1/links/{link}", Some(of::<LinkChange>(types)), of::<Link>(types)),
+        ("PATCH /v1/links", Some(of::<LinksChange>(types)), of::<Vec<Link>>(types)),
         ("POST /v1/pause", None, of::<Barrier>(types)),
         ("POST /v1/resume", None, of::<Barrier>(types)),
         ("POST /v1/advance", Some(of::<Advance>(types)), of::<Advanced>(types)),
@@ -86,6 +113,13 @@ fn requests(types: &mut SchemaGenerator) -> Value {
         ("POST /v1/shutdown", None, of::<()>(types)),
         ("GET /v1/clock", None, of::<Clock>(types)),
         ("GET /v1/runs", None, of::<Runs>(types)),
+        ("GET /v1/events, by line", None, of::<Event>(types)),
+        ("POST /v1/pings", None, of::<Watch>(types)),
+        ("DELETE /v1/pings/{watch}", None, of::<Pings>(types)),
+        ("DELETE /v1/captures/{id}", None, of::<()>(types)),
+        ("GET /v1/guests/{node}", None, of::<inspect::Guest>(types)),
+        ("GET /v1/guests/{node}/ssh", None, of::<Ssh>(types)),
+        ("GET /v1/guests/{node}/gdb", None, of::<Gdb>(types)),
         ("POST /v1/guests/{node}/exec", Some(of::<exec::Request>(types)), of::<exec::Ran>(types)),
     ];
     let entry = |(request, body, answer): (&str, Option<Schema>, Schema)| {

@@ -76,7 +76,7 @@ pub async fn run(args: &Cp, lab: Option<&str>, format: Format) -> Result<(), Fai
 
 /// What came of a copy.
 #[derive(schemars::JsonSchema, serde::Serialize)]
-struct Copied {
+pub struct Copied {
     /// What cannot be a file here.
     passed_over: Vec<PathBuf>,
 }

@@ -27,7 +27,8 @@ const KEPT: usize = 1024 * 1024;
 
 /// What came of the command in one guest.
 #[derive(Debug, Default, JsonSchema, Serialize)]
-struct Ran {
+#[schemars(rename = "RanInGuest")]
+pub struct Ran {
     guest: String,
     /// As a shell has it; absent when that is not known.
     exit: Option<u8>,

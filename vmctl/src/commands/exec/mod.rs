@@ -9,6 +9,8 @@
 mod all;
 mod window;
 
+pub use all::Ran as RanInGuest;
+
 use std::{collections::BTreeMap, convert::Infallible, io};
 
 use bytes::Bytes;

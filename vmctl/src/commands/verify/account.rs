@@ -55,6 +55,7 @@ pub struct Shape {
 
 /// Spans of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(rename = "VerifySpans")]
 pub struct Spans {
     /// The least.
     pub min_ns: i64,
@@ -101,6 +102,7 @@ pub struct Rate {
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(rename = "VerifyFinding")]
 pub struct Finding {
     /// `delay`, `jitter`, `rate`, `loss`, `duplicate`, `reorder` or `guests`.
     pub subject: &'static str,
