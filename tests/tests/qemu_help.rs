@@ -141,8 +141,10 @@ impl Stage {
             self.must(example);
             return;
         }
-        let output = self
-            .bash(&format!("timeout -s INT {WATCHED} script -qec {} /dev/null", quoted(example)));
+        // Something happens meanwhile, in a lab that is up.
+        let event = "(sleep 2; vmctl --lab pair link reset --all) >/dev/null 2>&1 &";
+        let watch = format!("timeout -s INT {WATCHED} script -qec {} /dev/null", quoted(example));
+        let output = self.bash(&format!("{event} {watch}"));
         let code = output.status.code().unwrap_or_default();
         assert!(code == 0 || ENDED.contains(&code), "{example}: {}", told(&output));
         assert!(!output.stdout.is_empty(), "{example} says nothing: {}", told(&output));
