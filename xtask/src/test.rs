@@ -5,6 +5,7 @@
 //! * `kernel`: taps, XDP and AF_XDP, as root
 //! * `qemu`: labs with real guests, as root
 
+mod side_by_side;
 mod tally;
 
 use std::process::Command;
@@ -83,9 +84,13 @@ impl Tier {
             Self::Pure => tested(&mut cargo(&["test", "--workspace", "--no-fail-fast"])),
             Self::Kernel => tested(&mut privileged("chronotap-tests", "kernel*")),
             Self::Qemu => {
-                let mut tally = tested(&mut privileged("chronotap-guest", "real_guest"))?;
-                tally += tested(&mut privileged("chronotap-tests", "qemu*"))?;
-                Ok(tally)
+                let mut programs = vec![privileged("chronotap-guest", "real_guest")];
+                for target in targets("qemu_")? {
+                    programs.push(privileged("chronotap-tests", &target));
+                }
+                // Now, and not in two lanes at once.
+                process::run(&mut cargo(&["test", "--workspace", "--no-run"]))?;
+                side_by_side::run(programs, |said| println!("{said}"))
             }
         }
     }
@@ -109,6 +114,20 @@ fn privileged(package: &str, targets: &str) -> Command {
     command.args(["--test", targets, "--", "--ignored", "--test-threads=1"]);
     command.env("CHRONOTAP_PARTS", workspace::parts());
     command
+}
+
+/// Test programs on real parts whose names begin so, by name.
+fn targets(prefix: &str) -> Result<Vec<String>> {
+    let folder = workspace::root().join("tests/tests");
+    let entries = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        names.extend(name.strip_suffix(".rs").filter(|n| n.starts_with(prefix)).map(str::to_owned));
+    }
+    names.sort_unstable();
+    ensure!(!names.is_empty(), "no test programs in {}", folder.display());
+    Ok(names)
 }
 
 fn cargo(arguments: &[&str]) -> Command {

@@ -14,7 +14,7 @@ Examples:
   vmctl verify
   vmctl verify --quick alice:eth0-bob:eth0
   vmctl verify --against examples/pair.toml
-  vmctl verify --frames 1000 -o json | jq '.ways[] | {from, to, error}'
+  vmctl verify --frames 200 -o json | jq '.ways[] | {from, to, error}'
 
 Guests ping each other: small frames one by one, then large ones at once. Each is stamped when its
 guest writes it and again when the other guest's tap has it, by the host's clock (realtime) or by
