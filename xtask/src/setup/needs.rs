@@ -32,10 +32,12 @@ pub enum Need {
     OpenSsh,
     /// What the tests make a disk image with.
     ImageTools,
+    /// What the examples of `--help` are piped into.
+    Readers,
 }
 
 /// Every part, the larger ones first.
-const ALL: [Need; 12] = [
+const ALL: [Need; 13] = [
     Need::Qemu,
     Need::EbpfToolchain,
     Need::StaticLibc,
@@ -48,9 +50,14 @@ const ALL: [Need; 12] = [
     Need::QemuImg,
     Need::OpenSsh,
     Need::ImageTools,
+    Need::Readers,
 ];
 /// Each from another package.
 const IMAGE_TOOLS: [&str; 6] = ["mmdebstrap", "syslinux", "mcopy", "mkfs.vfat", "sfdisk", "mke2fs"];
+/// Of a package that syslinux only recommends.
+const BOOT_SECTOR: &str = "/usr/lib/syslinux/mbr/mbr.bin";
+/// Each from another package.
+const READERS: [&str; 4] = ["man", "less", "dot", "python3"];
 
 /// The parts that are not here.
 pub fn missing() -> Vec<Need> {
@@ -73,6 +80,7 @@ impl Need {
             Self::QemuImg => "qemu-img",
             Self::OpenSsh => "OpenSSH's client (ssh, ssh-keygen)",
             Self::ImageTools => "mmdebstrap, syslinux, mtools, dosfstools, fdisk, e2fsprogs",
+            Self::Readers => "man, less, dot, python3",
         }
     }
 
@@ -91,6 +99,9 @@ impl Need {
             Self::QemuImg => "makes what guests with disk images write to",
             Self::OpenSsh => "logs in to guests with disk images (`vmctl ssh`)",
             Self::ImageTools => "make the disk image of the tests (`cargo xtask test qemu`)",
+            Self::Readers => {
+                "what the examples of `--help` are piped into (`cargo xtask test qemu`)"
+            }
         }
     }
 
@@ -109,7 +120,11 @@ impl Need {
             Self::OpenSsh => {
                 ["ssh", "ssh-keygen"].into_iter().all(|name| host::program(name).is_some())
             }
-            Self::ImageTools => IMAGE_TOOLS.into_iter().all(|name| host::program(name).is_some()),
+            Self::ImageTools => {
+                let here = IMAGE_TOOLS.into_iter().all(|name| host::program(name).is_some());
+                here && Path::new(BOOT_SECTOR).exists()
+            }
+            Self::Readers => READERS.into_iter().all(|name| host::program(name).is_some()),
         }
     }
 
@@ -154,9 +169,11 @@ impl Need {
                 ("Fedora", "openssh-clients"),
                 ("Arch", "openssh"),
             ],
-            Self::ImageTools => {
-                &[("Debian, Ubuntu", "mmdebstrap syslinux mtools dosfstools fdisk e2fsprogs")]
-            }
+            Self::ImageTools => &[(
+                "Debian, Ubuntu",
+                "mmdebstrap syslinux syslinux-common mtools dosfstools fdisk e2fsprogs",
+            )],
+            Self::Readers => &[("Debian, Ubuntu, Fedora, Arch", "man-db less graphviz python3")],
         }
     }
 }

@@ -96,8 +96,19 @@ fn packages(need: Need) -> Option<Vec<String>> {
         Need::QemuImg => &["qemu-utils"],
         Need::OpenSsh => &["openssh-client"],
         Need::ImageTools => {
-            &["mmdebstrap", "syslinux", "mtools", "dosfstools", "fdisk", "e2fsprogs"]
+            // What some of them only recommend, and cannot do without here.
+            &[
+                "mmdebstrap",
+                "libdistro-info-perl",
+                "syslinux",
+                "syslinux-common",
+                "mtools",
+                "dosfstools",
+                "fdisk",
+                "e2fsprogs",
+            ]
         }
+        Need::Readers => &["man-db", "less", "graphviz", "python3"],
         Need::EbpfToolchain => return COMPILERS.into_iter().find_map(compiler_packages),
     };
     Some(names.iter().map(|name| (*name).to_owned()).collect())
