@@ -48,7 +48,7 @@ const ENDING: [&str; 2] = ["vmctl up -d", "vmctl capture --count"];
 const CODES: [(&str, i32); 1] = [("vmctl exec --timeout", 124)];
 
 /// How long something endless is watched, in seconds.
-const WATCHED: &str = "4";
+const WATCHED: &str = "3";
 
 /// Exit codes of `timeout` for a command that was ended, and for one that had to be killed.
 const ENDED: [i32; 2] = [124, 137];
@@ -148,7 +148,7 @@ impl Stage {
         }
         // Something happens meanwhile, in a lab that is up.
         let event = "(sleep 2; vmctl --lab pair link reset --all) >/dev/null 2>&1 &";
-        let watch = format!("timeout -k 5 {WATCHED} script -qec {} /dev/null", quoted(example));
+        let watch = format!("timeout -k 1 {WATCHED} script -qec {} /dev/null", quoted(example));
         let output = self.bash(&format!("{event} {watch}"));
         let code = output.status.code().unwrap_or_default();
         assert!(code == 0 || ENDED.contains(&code), "{example}: {}", told(&output));
