@@ -347,7 +347,7 @@ async fn a_terminal_knows_the_end_of_input_and_the_interrupt_key() {
     assert_eq!(output.stdout, b"hi\r\nhi\r\nover\r\n");
     // Whoever runs the tests in the background has the key ignored, and children inherit that.
     let interrupted =
-        on_terminal("exec env --default-signal=INT sh -c 'trap \"exit 9\" INT; echo go; sleep 60'");
+        on_terminal("exec env --default-signal=INT sh -c 'trap \"exit 9\" INT; echo go; sleep 5'");
     let exec = session.exec(&interrupted).expect("started");
     assert_eq!(exec.next().await, Ok(Event::Stdout("go\r\n".into())));
     exec.write(b"\x03").await.expect("it reads");
