@@ -30,7 +30,7 @@ use crate::scenario::{Guest, LabName};
 pub const GDB: &str = "gdb.sock";
 /// How much of the end of `qemu.log` is worth showing.
 const TAIL: u64 = 2048;
-/// Bytes of memory for what an exact guest has written and nobody read yet. A serial port writes byte
+/// Bytes of memory for what a guest has written and nobody read yet. A serial port writes byte
 /// by byte, and the kernel counts some 770 bytes for each, and twice what is asked for as given: this
 /// takes 170,000 characters, where the default of 208 KiB takes 278.
 const ROOM: usize = 64 << 20;
@@ -119,9 +119,7 @@ pub fn spawn(launch: Launch<'_>) -> Result<Running, QemuError> {
     let (qmp, log) = (launch.directory.join("qmp.sock"), launch.directory.join("qemu.log"));
     let gdb = guest.access.gdb.then(|| launch.directory.join(GDB));
     let (ours, theirs) = sockets(&qmp, gdb.as_deref()).map_err(failed("open sockets"))?;
-    if launch.exact.is_some() {
-        theirs.make_room().map_err(failed("enlarge the sockets"))?;
-    }
+    theirs.make_room().map_err(failed("enlarge the sockets"))?;
     let netns = launch.netns;
     let mut command = command(launch, theirs, &log).map_err(failed("prepare QEMU"))?;
     let runtime = Handle::current();
@@ -149,7 +147,9 @@ struct Theirs {
 
 impl Theirs {
     /// Lets the guest write much before anybody has read it. QEMU takes no more from a guest than
-    /// it gets rid of, so an exact guest would see when the host reads.
+    /// it gets rid of, so an exact guest would see when the host reads; and a guest's kernel waits
+    /// 10 ms for its serial port, then loses the character (`wait_for_xmitr` in
+    /// drivers/tty/serial/8250/8250_port.c).
     fn make_room(&self) -> io::Result<()> {
         for socket in self.consoles.iter().chain([&self.exec]) {
             // Without CAP_NET_ADMIN, net.core.wmem_max is the most there is.
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn exact_guests_have_room_to_write() {
+    async fn guests_have_room_to_write() {
         let root = tempfile::tempdir().expect("temporary directory");
         let (_ours, theirs) = sockets(&root.path().join("qmp.sock"), None).expect("sockets");
         let room = |socket: &OwnedFd| getsockopt(socket, sockopt::SndBuf).expect("an option");
