@@ -7,10 +7,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{HeaderMap, Request, Response, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::{net::UnixStream, task::AbortHandle};
+use tokio::net::UnixStream;
 use tokio_util::{
     codec::{FramedRead, LinesCodec, LinesCodecError},
     compat::FuturesAsyncReadCompatExt as _,
+    task::AbortOnDropHandle,
 };
 
 use crate::api::failure::{Failure, chain};
@@ -46,10 +47,21 @@ pub async fn patient_request(
     path: &str,
     body: Vec<u8>,
 ) -> Result<Bytes, Failure> {
+    let (response, _driver) = send(stream, method, path, body).await?;
+    read(response).await
+}
+
+/// Sends a request; the answer's body comes for as long as the second part lives.
+async fn send(
+    stream: UnixStream,
+    method: &str,
+    path: &str,
+    body: Vec<u8>,
+) -> Result<(Response<Incoming>, AbortOnDropHandle<hyper::Result<()>>), Failure> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
-    // Ends with the exchange; errors reach the request itself.
-    let driver = tokio::spawn(connection);
+    // Its errors reach the request itself, or whoever reads the body.
+    let driver = AbortOnDropHandle::new(tokio::spawn(connection));
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -58,9 +70,7 @@ pub async fn patient_request(
         .body(Full::new(Bytes::from(body)))
         .map_err(Failure::runtime)?;
     let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
-    let answer = read(response).await;
-    driver.abort();
-    answer
+    Ok((response, driver))
 }
 
 /// An answer that comes bit by bit, for as long as the daemon has something to tell.
@@ -69,7 +79,7 @@ pub struct Stream {
     headers: HeaderMap,
     body: Incoming,
     /// Moves it.
-    driver: AbortHandle,
+    _driver: AbortOnDropHandle<hyper::Result<()>>,
 }
 
 impl Stream {
@@ -105,30 +115,14 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
 /// Asks for `path`, and returns a successful answer before it is complete.
 pub async fn stream(stream: UnixStream, path: &str) -> Result<Stream, Failure> {
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
-    // Ends with the body; errors reach whoever reads it.
-    let driver = tokio::spawn(connection).abort_handle();
-    let request = Request::get(path)
-        .header("host", "localhost")
-        .body(Full::new(Bytes::new()))
-        .map_err(Failure::runtime)?;
-    let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+    let (response, driver) = send(stream, "GET", path, Vec::new()).await?;
     if response.status().is_success() {
         let (parts, body) = response.into_parts();
-        return Ok(Stream { headers: parts.headers, body, driver });
+        return Ok(Stream { headers: parts.headers, body, _driver: driver });
     }
-    let refused = read(response).await;
-    driver.abort();
-    refused.and(Err(Failure::runtime("the daemon's answer is odd")))
+    read(response).await.and(Err(Failure::runtime("the daemon's answer is odd")))
 }
 
 /// The longest line that is taken, in bytes.

@@ -109,7 +109,6 @@ pub async fn boot(
     let lab = Arc::new(Lab {
         about: api::status::Lab { metrics: belongings.record.metrics, ..about },
         seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
-        directory: belongings.dir.path().to_owned(),
         journal: Arc::new(Journal::of(since, &plane, &synchronizer)),
         first_pings: OnceLock::new(),
         dir: belongings.dir.path().to_owned(),

@@ -1,17 +1,15 @@
 //! The lab's events as lines of JSON, for `GET /v1/events`.
 
-use std::convert::Infallible;
+use std::{borrow::Cow, convert::Infallible, sync::Arc};
 
 use axum::{
     body::Body,
-    extract::{FromRequestParts, Query},
-    http::{header, request::Parts},
+    http::header,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use serde::Deserialize;
-use std::sync::Arc;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::events::Journal;
 use crate::api::{failure::Failure, status::Event};
@@ -21,29 +19,16 @@ use crate::api::{failure::Failure, status::Event};
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
     last: Option<usize>,
-    follow: Option<String>,
+    /// `follow` by itself is a yes.
+    #[serde(default, deserialize_with = "flag")]
+    follow: bool,
 }
 
-impl Wanted {
-    /// What the query of a request says.
-    ///
-    /// # Errors
-    /// Usage, with what would be right.
-    pub async fn of(parts: &mut Parts) -> Result<Self, Failure> {
-        let refused = |why: String| {
-            Failure::usage(format!("the query is wrong: {why}"))
-                .remedy("as in /v1/events?last=10&follow; both may be left out")
-        };
-        let query = Query::<Self>::from_request_parts(parts, &()).await;
-        let Query(wanted) = query.map_err(|rejected| refused(rejected.body_text()))?;
-        match wanted.follow.as_deref() {
-            None | Some("" | "true" | "false") => Ok(wanted),
-            Some(other) => Err(refused(format!("`follow` is true or false, not {other:?}"))),
-        }
-    }
-
-    fn follows(&self) -> bool {
-        self.follow.as_deref().is_some_and(|word| word != "false")
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    match &*Cow::<str>::deserialize(deserializer)? {
+        "" | "true" => Ok(true),
+        "false" => Ok(false),
+        other => Err(D::Error::custom(format_args!("`follow` is true or false, not {other:?}"))),
     }
 }
 
@@ -52,7 +37,7 @@ impl Wanted {
 /// # Errors
 /// Too many follow already.
 pub fn answer(journal: &Arc<Journal>, wanted: &Wanted) -> Result<Response, Failure> {
-    let body = if wanted.follows() {
+    let body = if wanted.follow {
         let batches = journal.follow(wanted.last)?;
         Body::from_stream(batches.map(|events| Ok::<_, Infallible>(lines(&events))))
     } else {
@@ -70,26 +55,28 @@ fn lines(events: &[Event]) -> Bytes {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use axum::http::Request;
+    use axum::extract::{Query, rejection::QueryRejection};
     use http_body_util::BodyExt as _;
 
     use super::*;
 
-    async fn wanted(query: &str) -> Result<Wanted, Failure> {
-        let uri = format!("/v1/events{query}");
-        let (mut parts, ()) = Request::get(uri).body(()).expect("a request").into_parts();
-        Wanted::of(&mut parts).await
+    fn wanted(query: &str) -> Result<Wanted, QueryRejection> {
+        let uri = format!("/v1/events{query}").parse().expect("a path");
+        Query::try_from_uri(&uri).map(|Query(wanted)| wanted)
     }
 
-    #[tokio::test]
-    async fn queries() {
-        let parsed = wanted("?last=3&follow").await.expect("right");
-        assert_eq!((parsed.last, parsed.follows()), (Some(3), true));
-        let parsed = wanted("?follow=false").await.expect("right");
-        assert_eq!((parsed.last, parsed.follows()), (None, false));
+    #[test]
+    fn queries() {
+        for (query, last, follow) in [
+            ("?last=3&follow", Some(3), true),
+            ("?follow=true", None, true),
+            ("?follow=false", None, false),
+            ("", None, false),
+        ] {
+            assert_eq!(wanted(query).expect(query), Wanted { last, follow });
+        }
         for wrong in ["?follow=maybe", "?last=-1", "?lats=1"] {
-            let failure = wanted(wrong).await.expect_err(wrong);
-            assert!(failure.message.starts_with("the query is wrong: "), "{failure}");
+            assert!(wanted(wrong).is_err(), "{wrong}");
         }
     }
 
@@ -98,7 +85,7 @@ mod tests {
         let journal = Arc::new(Journal::new(Instant::now(), || Duration::from_secs(2)));
         journal.record("a \"b\"\nc");
         journal.record("d");
-        let answer = answer(&journal, &wanted("").await.expect("right")).expect("an answer");
+        let answer = answer(&journal, &wanted("").expect("right")).expect("an answer");
         assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
         let body = answer.into_body().collect().await.expect("a body").to_bytes();
         let events: Vec<Event> = serde_json::Deserializer::from_slice(&body)

@@ -8,7 +8,7 @@ use chronotap::{
 };
 use chronotap_common::counter::PortCounters;
 
-use super::{lab::Lab, seat::Seat, status::time};
+use super::{console_port, lab::Lab, seat::Seat, status::time};
 use crate::{
     api::{
         failure::{Failure, chain},
@@ -122,14 +122,14 @@ fn on_exit(on_exit: OnExit) -> &'static str {
 }
 
 fn files(lab: &Lab, seat: &Seat) -> Files {
-    let directory = guest_directory(&lab.directory, &seat.guest.name);
-    let consoles = |kind: &str| {
-        (0..CONSOLES).map(|index| directory.join(format!("console{index}.{kind}"))).collect()
+    let directory = guest_directory(&lab.dir, &seat.guest.name);
+    let consoles = |name: fn(usize) -> String| {
+        (0..CONSOLES).map(|index| directory.join(name(index))).collect()
     };
     Files {
         qmp_socket: directory.join("qmp.sock"),
-        console_sockets: consoles("sock"),
-        console_logs: consoles("log"),
+        console_sockets: consoles(console_port::socket),
+        console_logs: consoles(console_port::log),
         qemu_log: directory.join("qemu.log"),
     }
 }

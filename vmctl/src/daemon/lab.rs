@@ -38,8 +38,6 @@ pub struct Lab {
     pub about: api::status::Lab,
     /// Its guests, in the topology's order.
     pub seats: Vec<Arc<Seat>>,
-    /// Its state directory.
-    pub directory: PathBuf,
     /// What happened in it.
     pub journal: Arc<Journal>,
     /// The pings when it came up, once they are done.

@@ -12,7 +12,7 @@ use crate::{
         logs::{LogQuery, Source},
         status::GuestState,
     },
-    lab::LogTail,
+    lab::{LogTail, guest_directory},
 };
 
 /// How often it is looked whether more was written.
@@ -45,7 +45,7 @@ pub fn of_guest(
         Source::Console => console_port::log(query.index),
         Source::Qemu => "qemu.log".to_owned(),
     };
-    let path = lab.dir.join("guests").join(seat.name()).join(name);
+    let path = guest_directory(&lab.dir, &seat.guest.name).join(name);
     let goes_on = move || query.follow && seat.state() != GuestState::Dead;
     open(&path, query).map(|tail| octets(tail, goes_on))
 }

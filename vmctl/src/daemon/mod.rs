@@ -23,6 +23,7 @@
 //! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
 
 mod agent;
+mod answer;
 mod attach;
 mod attention;
 mod belongings;

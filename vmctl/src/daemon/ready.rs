@@ -20,6 +20,7 @@ use crate::{
         progress::Progress,
         status::{FirstPing, GuestState, Pair},
     },
+    lab::guest_directory,
     scenario::{Boot, OnExit, Scenario},
 };
 
@@ -136,7 +137,7 @@ fn give_up(lab: &Lab, waiting: &[&Arc<Seat>], limit: Duration, dir: &Path) -> Re
 fn silent(waiting: &[&Arc<Seat>], limit: Duration, dir: &Path) -> Failure {
     let names: Vec<&str> = waiting.iter().map(|seat| seat.name()).collect();
     let limit = humantime::format_duration(limit);
-    let log = console_of(names.first().copied(), dir);
+    let log = waiting.first().map(|seat| console_of(seat, dir)).unwrap_or_default();
     Failure::timeout(format!("no answer within {limit} from {}", names.join(", ")))
         .remedy(
             "the lines above are the end of the first one's console; on a slow host, give guests \
@@ -146,16 +147,13 @@ fn silent(waiting: &[&Arc<Seat>], limit: Duration, dir: &Path) -> Failure {
 }
 
 fn died(seat: &Seat, dir: &Path) -> Failure {
-    let name = seat.name();
-    let qemu = belongings::tail(&dir.join("guests").join(name).join("qemu.log"));
-    let log = if qemu.is_empty() { console_of(Some(name), dir) } else { qemu };
-    Failure::runtime(format!("guest `{name}` ended while it was booting")).log(log)
+    let qemu = belongings::tail(&guest_directory(dir, &seat.guest.name).join("qemu.log"));
+    let log = if qemu.is_empty() { console_of(seat, dir) } else { qemu };
+    Failure::runtime(format!("guest `{}` ended while it was booting", seat.name())).log(log)
 }
 
-fn console_of(name: Option<&str>, dir: &Path) -> Vec<String> {
-    let console =
-        |name| belongings::tail(&dir.join("guests").join(name).join(console_port::log(0)));
-    name.map(console).unwrap_or_default()
+fn console_of(seat: &Seat, dir: &Path) -> Vec<String> {
+    belongings::tail(&guest_directory(dir, &seat.guest.name).join(console_port::log(0)))
 }
 
 /// Pings between linked guests, so that the first table shows what they really see. Guests without

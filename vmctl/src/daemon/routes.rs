@@ -6,8 +6,7 @@ use axum::{
     Json, Router,
     body::Body,
     extract::{
-        DefaultBodyLimit, FromRequest, Path, Query, Request, State, WebSocketUpgrade,
-        rejection::QueryRejection,
+        DefaultBodyLimit, Path, State, WebSocketUpgrade,
         ws::{OnFailedUpgrade, rejection::WebSocketUpgradeRejection},
     },
     http::{StatusCode, header::CONTENT_TYPE},
@@ -18,6 +17,7 @@ use futures_util::stream;
 use tokio::net::UnixListener;
 
 use super::{
+    answer::{Answer, Asked, Parsed, Refusal, answer},
     bounded::Bounded,
     capture::Scene,
     console_socket, event_lines, exec, exec_once, inspect,
@@ -45,7 +45,6 @@ use crate::api::{
 const CONNECTIONS: usize = 256;
 
 type Shared = State<Arc<Lab>>;
-type Answer<T> = Result<Json<T>, Refusal>;
 
 /// Serves the API until it is dropped.
 pub async fn serve(listener: UnixListener, lab: Arc<Lab>) {
@@ -98,9 +97,10 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .with_state(lab)
 }
 
-async fn events(State(lab): Shared, request: Request) -> Result<Response, Refusal> {
-    let (mut parts, _) = request.into_parts();
-    let wanted = event_lines::Wanted::of(&mut parts).await?;
+async fn events(
+    State(lab): Shared,
+    Asked(wanted): Asked<event_lines::Wanted>,
+) -> Result<Response, Refusal> {
     Ok(event_lines::answer(&lab.journal, &wanted)?)
 }
 
@@ -165,9 +165,8 @@ async fn shutdown(State(lab): Shared) -> impl IntoResponse {
 
 async fn open_capture(
     State(lab): Shared,
-    query: Result<Query<CaptureQuery>, QueryRejection>,
+    Asked(query): Asked<CaptureQuery>,
 ) -> Result<Response, Refusal> {
-    let Query(query) = query.map_err(|wrong| Failure::usage(wrong.body_text()))?;
     let scenario = lab.scenario().clone();
     let scene = Scene { about: &lab.about, scenario: &scenario, plane: &lab.datapath };
     let (number, chunks) = lab.captures.open(scene, &query).await?;
@@ -187,7 +186,7 @@ async fn end_capture(State(lab): Shared, Path(number): Path<String>) -> Answer<(
 
 async fn daemon_log(
     State(lab): Shared,
-    Query(query): Query<LogQuery>,
+    Asked(query): Asked<LogQuery>,
 ) -> Result<Response, Refusal> {
     Ok(Body::from_stream(logs::of_daemon(&lab, query)?).into_response())
 }
@@ -195,7 +194,7 @@ async fn daemon_log(
 async fn guest_log(
     State(lab): Shared,
     Path(node): Path<String>,
-    Query(query): Query<LogQuery>,
+    Asked(query): Asked<LogQuery>,
 ) -> Result<Response, Refusal> {
     let seat = lab.seat(&node)?.clone();
     Ok(Body::from_stream(logs::of_guest(&lab, seat, query)?).into_response())
@@ -230,7 +229,7 @@ async fn exec_to_its_end(
 async fn open_console(
     State(lab): Shared,
     Path(node): Path<String>,
-    Query(console): Query<ConsoleQuery>,
+    Asked(console): Asked<ConsoleQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
     let seat = lab.seat(&node)?.clone();
@@ -251,39 +250,4 @@ fn socket(
         .max_frame_size(MESSAGE_LIMIT)
         .write_buffer_size(0)
         .on_failed_upgrade(|error| tracing::debug!(%error, "a WebSocket was not opened")))
-}
-
-fn answer<T>(result: Result<T, Failure>) -> Answer<T> {
-    result.map(Json).map_err(Refusal)
-}
-
-/// A failure as an answer.
-struct Refusal(Failure);
-
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
-        Self(failure)
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.kind.http_status());
-        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Json(self.0)).into_response()
-    }
-}
-
-/// A JSON body; one that is none is refused in our own words.
-struct Parsed<T>(T);
-
-impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequest<S> for Parsed<T> {
-    type Rejection = Refusal;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        // curl's default content type is not JSON's; what counts is what the body is.
-        let bytes = bytes::Bytes::from_request(request, state).await;
-        let bytes = bytes.map_err(|error| Failure::usage(error.body_text()))?;
-        let parsed = serde_json::from_slice(&bytes);
-        Ok(Self(parsed.map_err(|error| Failure::usage(format!("the body is wrong: {error}")))?))
-    }
 }

@@ -10,6 +10,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
+use super::claim::guest_directory;
 use super::error::{Attempt as _, LabError};
 use super::record::LabRecord;
 use crate::scenario::{LabName, NodeName};
@@ -71,9 +72,7 @@ impl Labs {
     pub fn log(&self, name: &LabName, guest: Option<(&NodeName, &str)>) -> PathBuf {
         let directory = self.directory(name);
         match guest {
-            Some((guest, log)) => {
-                directory.join(super::claim::GUESTS).join(guest.as_str()).join(log)
-            }
+            Some((guest, log)) => guest_directory(&directory, guest).join(log),
             None => directory.join(super::claim::DAEMON_LOG),
         }
     }

@@ -6,7 +6,7 @@
 
 use std::{
     io::{self, IsTerminal as _},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -107,7 +107,7 @@ impl Hold {
     ///
     /// # Errors
     /// The lab is gone, or the terminal.
-    pub async fn keep(&self, client: &Client, directory: &Path) -> Result<Decision, Failure> {
+    pub async fn keep(&self, client: &Client) -> Result<Decision, Failure> {
         let Self { guest, command, .. } = self;
         let clock = client.clock().await?;
         let now = nanos(clock.virtual_ns);
@@ -116,7 +116,10 @@ impl Hold {
             command.escape_debug()
         ));
         for guest in client.status().await?.guests {
-            ways(client.lab_name(), &guest.name, &directory.join("guests").join(&guest.name))
+            let consoles = client.guest(&guest.name).await?.files.console_sockets;
+            // Refused for a guest without a stub.
+            let gdb = client.gdb(&guest.name).await.ok().map(|gdb| gdb.socket);
+            ways(client.lab_name(), &guest.name, &consoles, gdb.as_deref())
                 .iter()
                 .for_each(|line| note(line));
         }
@@ -142,25 +145,17 @@ impl Hold {
 }
 
 /// How a guest is reached, line by line.
-fn ways(lab: &str, guest: &str, directory: &Path) -> Vec<String> {
+fn ways(lab: &str, guest: &str, consoles: &[PathBuf], gdb: Option<&Path>) -> Vec<String> {
     let mut lines = vec![
         format!("  {guest}: vmctl --lab {lab} console {guest}"),
         format!("  {guest}: vmctl --lab {lab} exec {guest} -- COMMAND (runs when time goes on)"),
     ];
-    // A guest whose directory cannot be read has no sockets to tell of.
-    let entries = directory.read_dir().into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    // QMP is the daemon's own.
-    let mut sockets: Vec<_> =
-        names.filter(|name| name.ends_with(".sock") && name != "qmp.sock").collect();
-    sockets.sort_unstable();
-    lines.extend(sockets.iter().map(|name| {
-        let socket = directory.join(name).display().to_string();
-        match name.starts_with("gdb") {
-            true => format!("  {guest}: gdb -ex 'target remote {socket}'"),
-            false => format!("  {guest}: socat -,rawer,escape=0x1d UNIX-CONNECT:{socket}"),
-        }
+    lines.extend(consoles.iter().map(|socket| {
+        format!("  {guest}: socat -,rawer,escape=0x1d UNIX-CONNECT:{}", socket.display())
     }));
+    lines.extend(
+        gdb.map(|socket| format!("  {guest}: gdb -ex 'target remote {}'", socket.display())),
+    );
     lines
 }
 
@@ -240,15 +235,12 @@ command = ['ping', '-c', '2', 'alice']
 
     #[test]
     fn a_guests_own_sockets_are_told_of() {
-        let dir = tempfile::tempdir().expect("a directory");
-        for name in ["qmp.sock", "console1.sock", "gdb.sock", "qemu.log"] {
-            std::fs::write(dir.path().join(name), "").expect("written");
-        }
-        let lines = ways("pair", "alice", dir.path()).join("\n");
-        let lines = lines.replace(&dir.path().display().to_string(), "DIR");
+        let consoles = ["DIR/console0.sock".into(), "DIR/console1.sock".into()];
+        let lines = ways("pair", "alice", &consoles, Some(Path::new("DIR/gdb.sock"))).join("\n");
         insta::assert_snapshot!(lines, @r"
           alice: vmctl --lab pair console alice
           alice: vmctl --lab pair exec alice -- COMMAND (runs when time goes on)
+          alice: socat -,rawer,escape=0x1d UNIX-CONNECT:DIR/console0.sock
           alice: socat -,rawer,escape=0x1d UNIX-CONNECT:DIR/console1.sock
           alice: gdb -ex 'target remote DIR/gdb.sock'
         ");

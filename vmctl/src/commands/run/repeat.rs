@@ -17,6 +17,7 @@ use crate::{
     api::{failure::Failure, play::Played},
     cli::Format,
     daemon::console_port,
+    lab::guest_directory,
     output::{self, play, progress::Steps, text::nanos},
     qemu::CONSOLES,
     scenario::Scenario,
@@ -121,11 +122,11 @@ async fn record(
     };
     std::fs::create_dir(&dir).map_err(failed)?;
     let journal = dir.join(JOURNAL);
-    let guests = take.labs.directory(take.name).join("guests");
+    let lab = take.labs.directory(take.name);
     let keep_consoles = || {
         scenario.guests.iter().try_for_each(|guest| {
             (0..CONSOLES).try_for_each(|index| {
-                let console = guests.join(guest.name.as_str()).join(console_port::log(index));
+                let console = guest_directory(&lab, &guest.name).join(console_port::log(index));
                 let kept = dir.join(kept(guest.name.as_str(), index));
                 std::fs::copy(console, kept).map(drop).map_err(failed)
             })

@@ -148,7 +148,7 @@ impl Take<'_> {
         }
         // What is told now stays on the terminal.
         steps.clear();
-        let decision = hold.keep(client, &self.labs.directory(self.name)).await;
+        let decision = hold.keep(client).await;
         *steps = Steps::new();
         decision
     }
