@@ -20,7 +20,7 @@ fn after_change(profile: Profile) -> Vec<u64> {
     let plan = Plan { changes: vec![change], ..pair_plan(1, &slow(), &slow()) };
     let mut networks = [pair(&slow()), Network::new(&plan).expect("a valid plan")];
     let [live, _] = &mut networks;
-    live.set_profile(FORWARD, &profile, us(500));
+    live.change(FORWARD, Patch::from(&profile), us(500));
     let [live, scheduled] = networks.map(|mut network| {
         (0..3).for_each(|id| network.submit(ALICE, ns(0), numbered(id, 1000)));
         let early = drain(&mut network, us(499)).len();
@@ -60,7 +60,7 @@ fn a_smaller_queue_throws_nothing_out() {
 fn what_is_on_the_wire_arrives_as_it_would_have() {
     let mut network = pair(&delay(Duration::from_millis(10)));
     network.submit(ALICE, us(0), numbered(1, 60));
-    network.set_profile(FORWARD, &delay(Duration::from_millis(1)), us(1));
+    network.change(FORWARD, Patch::from(&delay(Duration::from_millis(1))), us(1));
     network.submit(ALICE, us(2), numbered(2, 60));
     let deliveries = drain(&mut network, VirtualInstant::MAX);
     let got: Vec<_> = deliveries.iter().map(|d| (number_of(&d.frame), d.due)).collect();
@@ -70,7 +70,7 @@ fn what_is_on_the_wire_arrives_as_it_would_have() {
 #[test]
 fn the_other_direction_is_left_alone() {
     let mut network = pair(&delay(Duration::from_millis(10)));
-    network.set_profile(FORWARD, &delay(Duration::from_millis(1)), us(0));
+    network.change(FORWARD, Patch::from(&delay(Duration::from_millis(1))), us(0));
     for (from, to) in [(ALICE, BOB), (BOB, ALICE)] {
         network.submit(from, us(0), numbered(0, 60));
         let delay = if to == BOB { 1_000 } else { 10_000 };
@@ -82,7 +82,7 @@ fn the_other_direction_is_left_alone() {
 fn a_new_rate_governs_what_comes_after() {
     let mut network = pair(&slow());
     burst(&mut network, 3, 1000);
-    network.set_profile(FORWARD, &Profile { rate: rate(80_000_000), ..slow() }, us(5000));
+    network.change(FORWARD, Patch::from(&Profile { rate: rate(80_000_000), ..slow() }), us(5000));
     network.submit(ALICE, us(6000), numbered(0, 1000));
     assert_eq!(drain(&mut network, VirtualInstant::MAX)[0].due, us(6100));
 }
@@ -134,7 +134,7 @@ fn run(first: &Profile, steps: &[Step]) -> (Vec<u64>, Vec<(u64, u32)>) {
                 sent.push(now * 1000);
             }
             Step::Wait { micros } => now += micros,
-            Step::Change(profile) => network.set_profile(FORWARD, profile, us(now)),
+            Step::Change(profile) => network.change(FORWARD, Patch::from(profile), us(now)),
             Step::Collect => {
                 let arrived = drain(&mut network, us(now));
                 got.extend(arrived.iter().map(|d| (d.due.as_nanos(), number_of(&d.frame))));

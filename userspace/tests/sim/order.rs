@@ -138,7 +138,7 @@ fn run(plan: &Plan, sends: &[Send], change: &Profile, window: u64, shuffle: &[In
         collect(&mut network, us(end), &mut arrived);
         if end == 999 {
             let id = DirectionId { link: LinkId(0), way: Way::Backward };
-            network.set_profile(id, change, us(end));
+            network.change(id, Patch::from(change), us(end));
         }
         assert_balanced(plan, &network);
     }
@@ -199,8 +199,8 @@ proptest! {
             network.submit(BOB, ns(at), numbered(0, len));
             sent.push(at);
         }
-        network.set_profile(FORWARD, &second, ns(changes[0]));
-        network.set_profile(FORWARD, &third, ns(changes[1]));
+        network.change(FORWARD, Patch::from(&second), ns(changes[0]));
+        network.change(FORWARD, Patch::from(&third), ns(changes[1]));
         let delivered = drain(&mut network, VirtualInstant::MAX);
         for delivery in delivered.iter().filter(|d| d.to == BOB && d.frame.len() >= 4) {
             prop_assert!(delivery.due >= ns(sent[number_of(&delivery.frame) as usize]));

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chronotap::sim::{
-    BacklogSize, DropReason, Network, Payload, Probability, Profile, QueueLimit, VirtualInstant,
+    BacklogSize, DropReason, Network, Patch, Payload, Probability, Profile, QueueLimit,
+    VirtualInstant,
 };
 
 use crate::support::*;
@@ -78,10 +79,14 @@ fn no_queue_grows_without_end() {
 fn a_direction_that_is_down_drops_by_name() {
     let mut network = pair(&delay(Duration::from_millis(1)));
     network.submit(ALICE, us(0), numbered(1, 60));
-    network.set_profile(FORWARD, &Profile { up: false, ..delay(Duration::from_millis(1)) }, us(10));
+    network.change(
+        FORWARD,
+        Patch::from(&Profile { up: false, ..delay(Duration::from_millis(1)) }),
+        us(10),
+    );
     network.submit(ALICE, us(20), numbered(2, 60));
     network.submit(BOB, us(20), numbered(3, 60));
-    network.set_profile(FORWARD, &delay(Duration::from_millis(1)), us(30));
+    network.change(FORWARD, Patch::from(&delay(Duration::from_millis(1))), us(30));
     network.submit(ALICE, us(40), numbered(4, 60));
     let deliveries = drain(&mut network, VirtualInstant::MAX);
     let got: Vec<_> = deliveries.iter().map(|d| number_of(&d.frame)).collect();

@@ -4,7 +4,6 @@ use super::Network;
 use crate::sim::patch::{DirectionChange, NotChanged, Patch};
 use crate::sim::payload::Payload;
 use crate::sim::plan::DirectionId;
-use crate::sim::profile::Profile;
 use crate::sim::schedule::{Change, Schedule, Step};
 use crate::sim::time::VirtualInstant;
 
@@ -42,14 +41,6 @@ impl<F: Payload> Network<F> {
             self.change(direction, patch, now);
         }
         Ok(())
-    }
-
-    /// Changes all of a direction: as [`Network::change`].
-    ///
-    /// # Panics
-    /// If the plan has no such link.
-    pub fn set_profile(&mut self, id: DirectionId, profile: &Profile, now: VirtualInstant) {
-        self.change(id, Patch::from(profile), now);
     }
 
     /// What a direction is like and will be, as far as that has been looked at: changes that nobody
