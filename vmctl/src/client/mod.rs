@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 
 pub use http::Stream;
-pub use socket::{Channels, FromGuest, ToGuest};
+pub use socket::{Channels, FromGuest, Heard, ToGuest};
 
 use crate::api::{
     access::{Gdb, Ssh},

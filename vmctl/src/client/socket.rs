@@ -13,7 +13,7 @@ use tokio_tungstenite::{
 
 use super::http::refusal;
 use crate::api::{
-    channel::{Channel, MESSAGE_LIMIT},
+    channel::{Channel, ExecResult, MESSAGE_LIMIT, Outcome},
     failure::{Failure, chain},
 };
 
@@ -77,6 +77,39 @@ impl FromGuest {
                 Some(Err(error)) => return Err(explain(error)),
             }
         }
+    }
+}
+
+/// What is heard of a command in a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// It wrote this; at the end of its output, nothing.
+    Stdout(Bytes),
+    /// It wrote this to its standard error; at the end of that, nothing.
+    Stderr(Bytes),
+    /// A message of its input was taken.
+    Taken,
+    /// It ended.
+    Ended(Outcome),
+}
+
+impl FromGuest {
+    /// The next news of the command that was opened in `node`.
+    ///
+    /// # Errors
+    /// The guest went away, or the daemon did.
+    pub async fn hear(&mut self, node: &str) -> Result<Heard, Failure> {
+        while let Some((channel, payload)) = self.next().await? {
+            return Ok(match channel {
+                Channel::Stdout => Heard::Stdout(payload),
+                Channel::Stderr => Heard::Stderr(payload),
+                Channel::Stdin => Heard::Taken,
+                Channel::Result => Heard::Ended(ExecResult::outcome(&payload)?),
+                Channel::Signal | Channel::Resize => continue,
+            });
+        }
+        Err(Failure::runtime(format!("guest `{node}` went away while a command ran in it"))
+            .remedy("`vmctl status` says what became of it"))
     }
 }
 

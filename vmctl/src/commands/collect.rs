@@ -6,10 +6,10 @@ use tokio::time::timeout;
 
 use crate::{
     api::{
-        channel::{Channel, ExecResult, Outcome, Request},
+        channel::{Channel, Outcome, Request},
         failure::Failure,
     },
-    client::{Channels, Client},
+    client::{Channels, Client, Heard},
 };
 
 /// The most of each of the two outputs that is kept, in bytes.
@@ -53,22 +53,18 @@ pub async fn run_collecting(
 
 async fn collect(mut channels: Channels, node: &str) -> Result<Collected, Failure> {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    while let Some((channel, payload)) = channels.from_guest.next().await? {
-        let output = match channel {
-            Channel::Stdout => &mut stdout,
-            Channel::Stderr => &mut stderr,
-            Channel::Result => {
-                return Ok(Collected { outcome: ExecResult::outcome(&payload)?, stdout, stderr });
-            }
-            Channel::Stdin | Channel::Signal | Channel::Resize => continue,
+    loop {
+        let (output, payload) = match channels.from_guest.hear(node).await? {
+            Heard::Stdout(payload) => (&mut stdout, payload),
+            Heard::Stderr(payload) => (&mut stderr, payload),
+            Heard::Taken => continue,
+            Heard::Ended(outcome) => return Ok(Collected { stdout, stderr, outcome }),
         };
         if output.len() + payload.len() > OUTPUT_LIMIT {
             return Err(Failure::runtime(format!("guest `{node}` does not stop writing")));
         }
         output.extend_from_slice(&payload);
     }
-    Err(Failure::runtime(format!("guest `{node}` went away while a command ran in it"))
-        .remedy("`vmctl status` says what became of it"))
 }
 
 #[cfg(test)]
@@ -78,6 +74,7 @@ mod tests {
     use tokio_tungstenite::{accept_async, tungstenite::Message};
 
     use super::*;
+    use crate::api::channel::ExecResult;
 
     const WITHIN: Duration = Duration::from_secs(60);
 

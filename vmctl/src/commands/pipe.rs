@@ -7,10 +7,10 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     api::{
-        channel::{Channel, ExecResult, Outcome, Request, STDIN_WINDOW},
+        channel::{Channel, Outcome, Request, STDIN_WINDOW},
         failure::Failure,
     },
-    client::{Client, FromGuest, ToGuest},
+    client::{Client, FromGuest, Heard, ToGuest},
 };
 
 /// Bytes in one message of input.
@@ -73,28 +73,24 @@ async fn take(
     request: &Request,
 ) -> Result<bool, Failure> {
     let mut errors = Vec::new();
-    while let Some((channel, payload)) = from_guest.next().await? {
-        match channel {
-            Channel::Stdout => {
+    loop {
+        match from_guest.hear(node).await? {
+            Heard::Stdout(payload) => {
                 if output.send(payload).await.is_err() {
                     return Ok(false);
                 }
             }
-            Channel::Stderr => {
+            Heard::Stderr(payload) => {
                 let room = ERRORS.saturating_sub(errors.len()).min(payload.len());
                 errors.extend_from_slice(&payload[..room]);
             }
-            Channel::Result => {
+            Heard::Taken => window.add_permits(1),
+            Heard::Ended(outcome) => {
                 let program = request.argv.first().map_or("", String::as_str);
-                return judge(node, program, &ExecResult::outcome(&payload)?, &errors)
-                    .map(|()| true);
+                return judge(node, program, &outcome, &errors).map(|()| true);
             }
-            Channel::Stdin => window.add_permits(1),
-            Channel::Signal | Channel::Resize => {}
         }
     }
-    Err(Failure::runtime(format!("guest `{node}` went away while a command ran in it"))
-        .remedy("`vmctl status` says what became of it"))
 }
 
 fn judge(node: &str, program: &str, outcome: &Outcome, errors: &[u8]) -> Result<(), Failure> {

@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use crate::{
     api::{
-        channel::{Channel, ExecResult, Outcome},
+        channel::{Channel, Outcome},
         failure::Failure,
         status::GuestState,
     },
     cli::{Exec, Format},
-    client::Client,
+    client::{Client, Heard},
     daemon::signals::Ending,
     output,
 };
@@ -107,22 +107,13 @@ async fn one(client: &Client, guest: &str, request: &str, width: usize, format: 
         }
     };
     match shown {
-        Ok(outcome) => ran.exit = Some(told(guest, &outcome)),
+        Ok(outcome) => ran.exit = Some(super::told(&outcome, guest)),
         Err(failure) => {
             output::note(&format!("{guest}: {failure}"));
             ran.failed = Some(failure);
         }
     }
     ran
-}
-
-fn told(guest: &str, outcome: &Outcome) -> u8 {
-    match outcome {
-        Outcome::NotStarted { message, .. } => output::note(&format!("{guest}: {message}")),
-        Outcome::TimedOut => output::note(&format!("{guest}: took too long, and was ended")),
-        Outcome::Exited(_) | Outcome::Signaled(_) => {}
-    }
-    outcome.shell_status()
 }
 
 /// Runs the request in one guest, without input; its outputs (0 and 1) go to `take`, which hears of
@@ -138,18 +129,17 @@ async fn attend(
     channels.to_guest.open(request.to_owned()).await?;
     // An empty message: there is no input. A command that has ended already needs none.
     drop(channels.to_guest.send(Channel::Stdin, &[]).await);
-    while let Some((channel, payload)) = channels.from_guest.next().await? {
-        match channel {
-            Channel::Stdout => take(0, Some(&payload)).map_err(failed)?,
-            Channel::Stderr => take(1, Some(&payload)).map_err(failed)?,
-            Channel::Result => {
+    loop {
+        match channels.from_guest.hear(guest).await? {
+            Heard::Stdout(payload) => take(0, Some(&payload)).map_err(failed)?,
+            Heard::Stderr(payload) => take(1, Some(&payload)).map_err(failed)?,
+            Heard::Taken => {}
+            Heard::Ended(outcome) => {
                 take(0, None).and_then(|()| take(1, None)).map_err(failed)?;
-                return ExecResult::outcome(&payload);
+                return Ok(outcome);
             }
-            Channel::Stdin | Channel::Signal | Channel::Resize => {}
         }
     }
-    Err(Failure::runtime("went away while the command ran"))
 }
 
 fn code(all: &[Ran]) -> u8 {

@@ -22,12 +22,12 @@ use tokio::{
 use super::{target, terminal::RawMode};
 use crate::{
     api::{
-        channel::{Channel, ExecResult, MESSAGE_LIMIT, Outcome, Request, STDIN_WINDOW},
+        channel::{Channel, MESSAGE_LIMIT, Outcome, Request, STDIN_WINDOW},
         failure::Failure,
         status::LabState,
     },
     cli::{Exec, Format},
-    client::{Channels, Client, FromGuest, ToGuest},
+    client::{Channels, Client, FromGuest, Heard, ToGuest},
     daemon::signals::Ending,
     output,
 };
@@ -128,16 +128,15 @@ async fn relay_output(
     node: &str,
 ) -> Result<u8, Failure> {
     let (mut out, mut err) = (tokio::io::stdout(), tokio::io::stderr());
-    while let Some((channel, payload)) = from_guest.next().await? {
-        let written = match channel {
-            Channel::Stdout => write(&mut out, &payload).await,
-            Channel::Stderr => write(&mut err, &payload).await,
-            Channel::Result => return outcome(&payload, node),
-            Channel::Stdin => {
+    loop {
+        let written = match from_guest.hear(node).await? {
+            Heard::Stdout(payload) => write(&mut out, &payload).await,
+            Heard::Stderr(payload) => write(&mut err, &payload).await,
+            Heard::Taken => {
                 window.add_permits(1);
                 Ok(())
             }
-            Channel::Signal | Channel::Resize => Ok(()),
+            Heard::Ended(outcome) => return Ok(told(&outcome, node)),
         };
         match written {
             Ok(()) => {}
@@ -145,8 +144,6 @@ async fn relay_output(
             Err(error) => return Err(Failure::runtime(format!("cannot write: {error}"))),
         }
     }
-    Err(Failure::runtime(format!("guest `{node}` went away while the command ran"))
-        .remedy("`vmctl status` says what became of it"))
 }
 
 async fn write(to: &mut (impl tokio::io::AsyncWrite + Unpin), payload: &Bytes) -> io::Result<()> {
@@ -154,16 +151,16 @@ async fn write(to: &mut (impl tokio::io::AsyncWrite + Unpin), payload: &Bytes) -
     to.flush().await
 }
 
-fn outcome(payload: &[u8], node: &str) -> Result<u8, Failure> {
-    let outcome = ExecResult::outcome(payload)?;
-    match &outcome {
+/// The exit code, as a shell has it, once it is said why there is none of the command's own.
+fn told(outcome: &Outcome, node: &str) -> u8 {
+    match outcome {
         Outcome::NotStarted { message, .. } => output::note(&format!("{node}: {message}")),
         Outcome::TimedOut => {
             output::note(&format!("{node}: the command took too long, and was ended"));
         }
         Outcome::Exited(_) | Outcome::Signaled(_) => {}
     }
-    Ok(outcome.shell_status())
+    outcome.shell_status()
 }
 
 /// Sends standard input and signals; returns when the user insists on leaving. What cannot be sent
@@ -217,6 +214,7 @@ mod tests {
     use tokio_tungstenite::{accept_async, tungstenite::Message};
 
     use super::*;
+    use crate::api::channel::ExecResult;
 
     /// A daemon whose guest's commands end with 7 at once; returns when it has hung up.
     async fn quick(listener: &UnixListener) {
