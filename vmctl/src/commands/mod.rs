@@ -47,6 +47,9 @@ use crate::{
     output::status,
 };
 
+/// The exit code of `run` and `verify` when something is not as the topology file asks for.
+const NOT_AS_ASKED: u8 = 6;
+
 /// Runs a command and returns the exit code of its success: 0, or for `exec` the guest's.
 ///
 /// # Errors

@@ -107,27 +107,14 @@ pub const NODE: Table = Table {
     ],
 };
 
-/// Keys of `[node.NAME]` that only guests have.
-pub const ONLY_GUESTS: &[&str] = &[
-    "kernel",
-    "initrd",
-    "append",
-    "modules",
-    "image",
-    "cloud",
-    "management",
-    "gdb",
-    "memory",
-    "vcpus",
-    "on_exit",
-    "forward",
-    "routes",
-    "interface",
-    "run",
-];
-
 /// Keys of `[node.NAME]` that only switches have.
 pub const ONLY_SWITCHES: &[&str] = &["ageing", "table", "link_local"];
+
+/// Keys of `[node.NAME]` that only guests have: all but what switches have.
+pub fn only_guests() -> impl Iterator<Item = &'static str> {
+    let shared = |key: &&str| *key == "kind" || ONLY_SWITCHES.contains(key);
+    NODE.keys.iter().copied().filter(move |key| !shared(key))
+}
 
 /// What a guest with a disk image is told when it first boots.
 pub const CLOUD: Table = Table { header: "cloud", keys: &["user", "ssh_key", "user_data"] };

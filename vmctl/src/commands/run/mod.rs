@@ -16,7 +16,7 @@ mod take;
 use crate::{
     api::failure::Failure,
     cli::{Format, Run},
-    commands::{advance, privilege, topology},
+    commands::{NOT_AS_ASKED, advance, privilege, topology},
     lab::Labs,
     output::{self, play, progress::Steps},
 };
@@ -25,9 +25,6 @@ use interrupt::Interrupt;
 pub use repeat::Repeated;
 pub use sweep::Sweep;
 use take::Take;
-
-/// The exit code when something is not as the file expects.
-const UNEXPECTED: u8 = 6;
 
 /// Runs a file, or lets a span of time pass in a lab that is up.
 pub async fn run(args: &Run, lab: Option<&str>, format: Format) -> Result<u8, Failure> {
@@ -77,5 +74,5 @@ async fn once(take: &Take<'_>, interrupt: &Interrupt, format: Format) -> Result<
     steps.clear();
     let Some(played) = played? else { return Ok(interrupt.code()) };
     output::print(format, &played, play::played)?;
-    Ok(if played.held { 0 } else { UNEXPECTED })
+    Ok(if played.held { 0 } else { NOT_AS_ASKED })
 }

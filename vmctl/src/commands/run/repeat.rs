@@ -16,6 +16,7 @@ use super::{
 use crate::{
     api::{failure::Failure, play::Played},
     cli::Format,
+    commands::NOT_AS_ASKED,
     daemon::console_port,
     lab::guest_directory,
     output::{self, play, progress::Steps, text::nanos},
@@ -106,7 +107,7 @@ pub async fn run(
     Ok(match (different, held) {
         (true, _) => DIFFERENT,
         (false, true) => 0,
-        (false, false) => super::UNEXPECTED,
+        (false, false) => NOT_AS_ASKED,
     })
 }
 

@@ -6,10 +6,11 @@ use futures_util::{StreamExt as _, stream};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{UNEXPECTED, interrupt::Interrupt, take::Take};
+use super::{interrupt::Interrupt, take::Take};
 use crate::{
     api::{failure::Failure, play::Played},
     cli::{Format, Seeds},
+    commands::NOT_AS_ASKED,
     output::{self, play, progress::Steps},
     scenario::{LabName, Scenario},
 };
@@ -133,7 +134,7 @@ impl Sweep {
 
     fn code(&self) -> u8 {
         match (self.broken.is_empty(), self.failed.is_empty()) {
-            (false, _) => UNEXPECTED,
+            (false, _) => NOT_AS_ASKED,
             (true, false) => 1,
             (true, true) => 0,
         }
@@ -199,7 +200,7 @@ mod tests {
     #[test]
     fn broken_seeds_are_told_in_order_with_the_way_to_see_one_again() {
         let (text, code) = sweep([played(9, false), failed(4), played(2, true), played(3, false)]);
-        assert_eq!(code, UNEXPECTED);
+        assert_eq!(code, NOT_AS_ASKED);
         insta::assert_snapshot!(text, @r"
         1 of 4 seeds as expected; did not run: 4; broken by: 3, 9
         to see one again: vmctl run race.toml --seed 3

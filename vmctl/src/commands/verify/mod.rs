@@ -24,7 +24,7 @@ use serde::Serialize;
 
 pub use account::{Account, Bucket, Errors, Finding, Rate, Shape, Spans};
 
-use super::{target, topology};
+use super::{NOT_AS_ASKED, target, topology};
 use crate::{
     api::{
         failure::Failure,
@@ -42,9 +42,6 @@ use paths::{Hop, Path, cover, node};
 use plan::Plan;
 use probe::{Pair, ping, sizes};
 use trips::{Clock, trips};
-
-/// As `vmctl run` has it: something is not as the topology asks for.
-pub const NOT_AS_ASKED: u8 = 6;
 
 /// What was measured.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]

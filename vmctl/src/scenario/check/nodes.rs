@@ -97,8 +97,8 @@ fn name(name: &Spanned<String>, found: &mut Diagnostics) -> Option<NodeName> {
 /// Notes keys that the other kind of node has.
 fn foreign_keys(node: &topology::Node, kind: Kind, found: &mut Diagnostics) {
     let (this, other, foreign) = match kind {
-        Kind::Vm => ("guest", "switches", schema::ONLY_SWITCHES),
-        Kind::Switch => ("switch", "guests", schema::ONLY_GUESTS),
+        Kind::Vm => ("guest", "switches", schema::ONLY_SWITCHES.to_vec()),
+        Kind::Switch => ("switch", "guests", schema::only_guests().collect()),
     };
     let known = node.keys.kind.is_some() || node.written.iter().all(|key| key.get_ref() != "kind");
     for key in node.written.iter().filter(|key| known && foreign.contains(&key.get_ref().as_str()))
