@@ -99,6 +99,7 @@ impl Agent {
         self.qemu.run_on_processor(nothing, 0);
         let waited = self.qemu.unlocked(|| self.shared.wait(barrier, || self.qemu.is_running()));
         if waited == Wait::Released && self.gate.closed.replace(false) {
+            self.idle.end();
             self.nics.iter().for_each(|nic| nic.expect(self.qemu, self.shared.page));
             let deadline = self.shared.page.deadline.load(Ordering::Relaxed);
             self.timer.set(self.qemu, deadline);

@@ -236,6 +236,13 @@ impl Qemu {
         unsafe { (self.async_run_on_cpu)(first, work, data) };
     }
 
+    /// The processor that QEMU comes to last. With the big lock held.
+    pub fn last_processor(&self) -> *mut c_void {
+        // SAFETY: it walks a list that changes with the big lock held only, as the caller does.
+        let find = |index| unsafe { (self.qemu_get_cpu)(index) };
+        (0..).map(find).take_while(|found| !found.is_null()).last().unwrap_or(null_mut())
+    }
+
     /// Lets go of the big lock for as long as `wait` takes. The caller must hold it.
     pub fn unlocked<T>(&self, wait: impl FnOnce() -> T) -> T {
         // SAFETY: the caller holds it.
