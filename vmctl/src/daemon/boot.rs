@@ -212,6 +212,9 @@ async fn gather(scenario: &mut Scenario, announcer: &Announcer) -> Result<Means,
     settled.into_iter().for_each(|remark| announcer.note(remark));
     let exactness = Exactness::of(scenario, &parts)?;
     let perturbed = Perturbed::default();
+    if let Some(turns) = exactness::turns_of_processors(scenario) {
+        perturbed.record(|| turns);
+    }
     Ok(Means { binary, user, acceleration, programs, exactness, perturbed, images })
 }
 

@@ -47,6 +47,15 @@ async fn try_agent(binary: &Binary, user: &RunAs, parts: &Parts) -> Result<(), S
     probe_agent(binary, user, library).await
 }
 
+/// What makes runs of a lab in the mode differ even if nobody touches it, if anything does: QEMU
+/// lets a guest's processors take turns (`rr_cpu_thread_fn` in accel/tcg/tcg-accel-ops-rr.c), and a
+/// busy host can change whose turn it is.
+pub fn turns_of_processors(scenario: &Scenario) -> Option<String> {
+    scenario.time.exact()?;
+    let guest = scenario.guests.iter().find(|guest| guest.vcpus > 1)?;
+    Some(format!("guest {} has {} vcpus, whose turns the host decides", guest.name, guest.vcpus))
+}
+
 /// A lab's share in the mode.
 #[derive(Debug)]
 pub struct Exactness {
@@ -112,4 +121,25 @@ impl Exactness {
 /// Virtual nanoseconds that an instruction takes.
 fn grain(exact: Exact) -> u32 {
     1 << exact.shift.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turns(mode: &str, vcpus: u32) -> Option<String> {
+        let text = format!(
+            "version = 1\nname = 'x'\n[time]\nmode = '{mode}'\n[node.a]\n[node.b]\nvcpus = {vcpus}\n\
+             [[link]]\nendpoints = ['a:eth0', 'b:eth0']\ndelay = '1ms'\n"
+        );
+        let scenario = Scenario::parse(&text, Path::new("/t/lab.toml"));
+        turns_of_processors(&scenario.unwrap_or_else(|why| panic!("{why}")))
+    }
+
+    #[test]
+    fn several_processors_are_said_to_make_runs_differ() {
+        let said = turns("exact", 2).expect("a reason");
+        assert_eq!(said, "guest b has 2 vcpus, whose turns the host decides");
+        assert_eq!((turns("exact", 1), turns("lockstep", 2)), (None, None));
+    }
 }
