@@ -26,6 +26,7 @@ use crate::{
         runs::Runs,
         status::{Barrier, Event, Lab, Link, Listed, Status},
         time::{Advance, Advanced, Clock},
+        web::Web,
     },
     output::{self, graph::Graph},
     scenario::Description,
@@ -93,6 +94,7 @@ fn commands(types: &mut SchemaGenerator) -> Value {
         ("cp", of::<Copied>(types)),
         ("ssh-config", of::<Vec<Ssh>>(types)),
         ("gdb", of::<Gdb>(types)),
+        ("web", of::<Web>(types)),
     ];
     printed.into_iter().map(|(command, schema)| (command.to_owned(), schema.to_value())).collect()
 }
@@ -110,6 +112,7 @@ fn requests(types: &mut SchemaGenerator) -> Value {
         ("POST /v1/resume", None, of::<Barrier>(types)),
         ("POST /v1/advance", Some(of::<Advance>(types)), of::<Advanced>(types)),
         ("POST /v1/play", Some(of::<Play>(types)), of::<Played>(types)),
+        ("GET /v1/web", None, of::<Web>(types)),
         ("POST /v1/shutdown", None, of::<()>(types)),
         ("GET /v1/clock", None, of::<Clock>(types)),
         ("GET /v1/runs", None, of::<Runs>(types)),
