@@ -1,7 +1,7 @@
 // The network, drawn. Built anew when the lab or the room changes; else only updated, so that
 // focus stays where it is. Nothing moves by itself: between two looks the page costs nothing.
 
-import { heightFor, layout } from "./layout.js";
+import { layout } from "./layout.js";
 import { level, lost } from "./network.js";
 import * as words from "./words.js";
 
@@ -48,8 +48,7 @@ export class Drawing {
     };
     this.nodes = graph.nodes.map((node) => drawNode(node, status.guests[node.index], many, measure));
     const boxes = this.nodes.map(({ half }) => half);
-    const height = heightFor(graph, this.width);
-    const places = layout(graph, this.width, height, boxes);
+    const { places, height } = layout(graph, this.width, boxes);
     this.boxes = places.map(([x, y], index) => [x, y, boxes[index][0] + 2, boxes[index][1] + 2]);
     this.nodes.forEach(({ group }, index) => {
       group.setAttribute("transform", `translate(${places[index].map((at) => at.toFixed(1)).join()})`);
@@ -90,16 +89,15 @@ export class Drawing {
     link.group.classList.toggle("chosen", isChosen);
     link.group.setAttribute("aria-pressed", String(isChosen));
     link.lanes.forEach((lane, way) => drawLane(link, lane, way, now[way]));
-    const live = now.map(({ bits }, way) => (bits ? `${link.arrows[way]} ${words.rate(bits)}` : null));
     const gone = now[0].lost + now[1].lost;
-    const text = [settings(ways, link.arrows), down ? "down" : live.filter(Boolean).join("  ")];
+    const text = [settings(ways, link.arrows), down ? "down" : load(now, link.arrows)];
     put(link.lines[0], text[0]);
     put(link.lines[1], text[1]);
     put(link.title, spoken(link, ways, now));
     link.group.setAttribute("aria-label", spoken(link, ways, now));
     link.group.classList.toggle("losing", gone > 0);
     link.label.classList.toggle("down", down);
-    placeLabel(link, text, placed, isChosen);
+    placeLabel(link, text, placed, isChosen, this.width);
   }
 }
 
@@ -187,7 +185,8 @@ const drawLink = (link, bend, places) => {
   }
   const [on, home] = Math.abs(dx) >= Math.abs(dy) ? ["→", "←"] : ["↓", "↑"];
   const arrows = (Math.abs(dx) >= Math.abs(dy) ? dx : dy) >= 0 ? [on, home] : [home, on];
-  return { ...link, group, lanes, title, label, lines, back, along, bend, length, arrows };
+  const flat = Math.abs(dy) < 0.3 * Math.abs(dx);
+  return { ...link, flat, group, lanes, title, label, lines, back, along, bend, length, arrows };
 };
 
 const curve = (along, off, bend) => {
@@ -220,6 +219,14 @@ const both = (ways, arrows, say) => {
   return one === other ? one : `${arrows[0]} ${one} ${arrows[1]} ${other}`;
 };
 
+// Two rates in the same unit name it once.
+const load = (now, arrows) => {
+  const said = now.map(({ bits }) => (bits ? words.rate(bits) : ""));
+  const [one, other] = said.map((text) => text.split(" ")[1]);
+  if (one && one === other) said[0] = said[0].split(" ")[0];
+  return said.map((text, way) => text && `${arrows[way]} ${text}`).filter(Boolean).join("\u2002");
+};
+
 const settings = (ways, arrows) => {
   const delay = both(ways, arrows, (way) => words.span(way.delay_ns));
   const rate = both(ways, arrows, (way) => (way.rate_bit_per_s == null ? "" : words.rate(way.rate_bit_per_s)));
@@ -244,14 +251,17 @@ const spoken = (link, ways, now) => {
 
 // Beside the middle or a little off it, where it covers no node and no other label; where there is
 // no such place it shows only while the link is pointed at.
-const placeLabel = (link, text, placed, isChosen) => {
+const placeLabel = (link, text, placed, isChosen, width) => {
   if (link.text !== text.join("\n")) {
     link.text = text.join("\n");
     link.wide = Math.max(...link.lines.map((line) => line.getComputedTextLength()));
   }
   const half = [link.wide / 2 + 5, text[1] ? 15 : 8];
   const free = ([x, y]) => placed.every(([bx, by, bw, bh]) => Math.abs(x - bx) > half[0] + bw || Math.abs(y - by) > half[1] + bh);
-  const spots = [0.5, 0.42, 0.58, 0.34, 0.66].map((t) => link.along(t, 0));
+  // Above a link that is nearly level, and across one that is not.
+  const lift = link.flat ? half[1] + 8 : 0;
+  const inside = (x) => Math.min(Math.max(x, half[0] + 2), width - half[0] - 2);
+  const spots = [0.5, 0.42, 0.58, 0.34, 0.66].map((t) => link.along(t, 0)).map(([x, y]) => [inside(x), y - lift]);
   const spot = spots.find(free);
   const [x, y] = spot ?? spots[0];
   [["x", -half[0]], ["y", -half[1]], ["width", 2 * half[0]], ["height", 2 * half[1]]].forEach((pair) => link.back.setAttribute(...pair));

@@ -7,9 +7,27 @@
 //            (E. Gansner, Y. Koren, S. North, Graph Drawing by Stress Majorization, 2004)
 
 const MARGIN = 18;
+// Narrower than this, what is long goes from the top to the bottom.
+const NARROW = 600;
+// The longest that a link need be to be read.
+const LONGEST = 420;
 
-/** Half widths and half heights of the nodes' boxes come in `boxes`; centres are returned. */
-export const layout = (graph, width, height, boxes) => {
+/**
+ * Half widths and half heights of the nodes' boxes come in `boxes`; centres are returned, and how
+ * much of a page they take.
+ */
+export const layout = (graph, width, boxes) => {
+  const height = heightFor(graph, width);
+  const places = arranged(graph, width, height, boxes);
+  // A line of nodes needs no tall paper.
+  const top = Math.min(...places.map(([, y], index) => y - boxes[index][1])) - 2 * MARGIN;
+  const bottom = Math.max(...places.map(([, y], index) => y + boxes[index][1])) + 2 * MARGIN;
+  const needed = Math.min(height, Math.max(170, bottom - top));
+  const lift = (top + bottom - needed) / 2;
+  return { places: needed < height ? places.map(([x, y]) => [x, y - lift]) : places, height: needed };
+};
+
+const arranged = (graph, width, height, boxes) => {
   const neighbours = graph.nodes.map(() => new Set());
   for (const { ends: [a, b] } of graph.links) {
     if (a !== b) {
@@ -23,11 +41,12 @@ export const layout = (graph, width, height, boxes) => {
   return apart(places, width, height, boxes);
 };
 
-/** How high a drawing has to be, so that nothing is crowded. */
-export const heightFor = (graph, width) => {
+// How high a drawing may have to be, so that nothing is crowded.
+const heightFor = (graph, width) => {
   const columns = Math.max(2, Math.floor(width / 130));
   const rows = Math.ceil(graph.nodes.length / columns);
-  return Math.min(1400, Math.max(width < 600 ? 400 : 380, 150 + 62 * rows));
+  const least = graph.nodes.length < 3 ? 200 : width < NARROW ? 400 : 380;
+  return Math.min(1400, Math.max(least, 150 + 62 * rows));
 };
 
 const distances = (neighbours, from) => {
@@ -125,14 +144,14 @@ const byStress = (graph, neighbours, width, height, boxes) => {
   const count = graph.nodes.length;
   const found = graph.nodes.map((node) => distances(neighbours, node.index));
   const farthest = Math.max(1, ...found.map((from) => Math.max(...from.values())));
-  // Parts that are not connected keep a little more than the widest part's distance.
-  const wanted = (a, b) => found[a].get(b) ?? farthest * 0.8 + 1;
+  // Parts that are not connected keep about the widest part's distance.
+  const wanted = found.map((from) => graph.nodes.map((to) => from.get(to.index) ?? farthest * 0.8 + 1));
   const starts = [circle(graph, neighbours)];
   for (let seed = 1; count <= 80 && seed <= 4; seed += 1) {
     const random = generator(seed);
     starts.push(graph.nodes.map(() => [random() * farthest, random() * farthest]));
   }
-  const rounds = Math.max(30, Math.min(250, Math.floor(8e6 / (count * count))));
+  const rounds = Math.max(30, Math.min(900, Math.floor(3e6 / (count * count))));
   const settled = starts.map((start) => settle(start, wanted, rounds));
   const best = settled.reduce((one, other) => (other.stress < one.stress - 1e-6 ? other : one));
   return fit(best.places, width, height, boxes);
@@ -160,7 +179,7 @@ const settle = (places, wanted, rounds) => {
       let [x, y, weights] = [0, 0, 0];
       for (let b = 0; b < count; b += 1) {
         if (a === b) continue;
-        const distance = wanted(a, b);
+        const distance = wanted[a][b];
         const weight = 1 / (distance * distance);
         const [dx, dy] = [places[a][0] - places[b][0], places[a][1] - places[b][1]];
         const scale = distance / Math.max(1e-6, Math.hypot(dx, dy));
@@ -174,7 +193,7 @@ const settle = (places, wanted, rounds) => {
   let stress = 0;
   for (let a = 0; a < count; a += 1) {
     for (let b = a + 1; b < count; b += 1) {
-      const distance = wanted(a, b);
+      const distance = wanted[a][b];
       const off = Math.hypot(places[a][0] - places[b][0], places[a][1] - places[b][1]) - distance;
       stress += (off * off) / (distance * distance);
     }
@@ -195,11 +214,16 @@ const fit = (places, width, height, boxes) => {
   const first = centred.find(([x, y]) => x * x + y * y > size / count / 2) ?? [1, 0];
   const turn = Math.hypot(long, skew) < 0.12 * size
     ? -Math.PI / 2 - Math.atan2(first[1], first[0])
-    : (width >= height ? 0 : Math.PI / 2) - 0.5 * Math.atan2(skew, long);
+    : (width >= NARROW ? 0 : Math.PI / 2) - 0.5 * Math.atan2(skew, long);
   const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
   let turned = centred.map(([x, y]) => [x * cos - y * sin, x * sin + y * cos]);
   for (const axis of [0, 1]) {
     if (turned[0][axis] > 1e-3) turned = turned.map((place) => place.map((at, of) => (of === axis ? -at : at)));
+  }
+  const reach = (axis) => Math.max(...turned.map((place) => place[axis])) - Math.min(...turned.map((place) => place[axis]));
+  for (const axis of [0, 1]) {
+    // What is almost a line is one.
+    if (reach(axis) < 0.12 * reach(1 - axis)) turned.forEach((place) => { place[axis] = 0; });
   }
   const edges = [0, 1].map((axis) => {
     const at = turned.map((place) => place[axis]);
@@ -209,7 +233,7 @@ const fit = (places, width, height, boxes) => {
   const room = [width - 2 * pad[0], height - 2 * pad[1]];
   const scale = edges.map(([low, high], axis) => room[axis] / Math.max(high - low, 1e-3));
   const least = Math.min(...scale);
-  const [sx, sy] = scale.map((of) => Math.min(of, least * 1.7));
+  const [sx, sy] = scale.map((of) => Math.min(of, least * 2, LONGEST));
   const middle = edges.map(([low, high]) => (low + high) / 2);
   return turned.map(([x, y]) => [width / 2 + (x - middle[0]) * sx, height / 2 + (y - middle[1]) * sy]);
 };

@@ -218,15 +218,15 @@ const linkFacts = (ways, now, link) => {
     each("in use", (_, now) => words.share(now.use)),
     each("loss", loss),
     each("queue", queue),
-    each("waiting", (way) => `${words.count(way.backlog_frames)} frames`),
-    each("under way", (way) => `${words.count(way.in_flight_frames)} frames`),
-    each("sent", (way) => `${words.count(way.sent_frames)} frames`),
-    each("delivered", (way) => `${words.count(way.delivered_frames)} frames`),
+    each("frames waiting", (way) => words.count(way.backlog_frames)),
+    each("frames under way", (way) => words.count(way.in_flight_frames)),
+    each("frames sent", (way) => words.count(way.sent_frames)),
+    each("frames delivered", (way) => words.count(way.delivered_frames)),
   ];
   for (const reason of new Set(ways.flatMap((way) => Object.keys(way.dropped)))) {
     rows.push(each(`lost: ${reason.replaceAll("_", " ")}`, (way) => words.count(way.dropped[reason] ?? 0)));
   }
-  rows.push(fact("MTU", words.bytes(link.mtu_bytes), ""));
+  rows.push(fact("MTU", `${link.mtu_bytes} B`, ""));
   return rows;
 };
 

@@ -44,7 +44,7 @@ export class Steering {
       if (set.length) this.change({ set: Object.fromEntries(set), direction: fields.get("direction") });
     });
     $("cable").addEventListener("click", () => this.change({ set: { up: String(this.down) } }));
-    $("reset").addEventListener("click", () => this.change({ reset: [] }));
+    $("restore").addEventListener("click", () => this.change({ reset: [] }));
   }
 
   /** Shows what may be done, given what there is. */
@@ -83,7 +83,7 @@ export class Steering {
         this.say([message, remedy].filter(Boolean).join("; "));
       }
     } catch {
-      this.say("the lab did not answer");
+      this.say("no answer from the lab; what was asked for may happen all the same");
     }
     this.look();
   }
