@@ -99,13 +99,15 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until an expression is true in a page.
+    /// Waits until an expression, or what it promises, is true in a page.
     ///
     /// # Panics
     /// When it does not become so; with what the page shows.
     pub fn until(&mut self, tab: &Tab, expression: &str) {
         let begun = Instant::now();
-        while self.ask(tab, &format!("Boolean({expression})")) != json!(true) {
+        while self.ask(tab, &format!("(async () => Boolean(await ({expression})))()"))
+            != json!(true)
+        {
             if begun.elapsed() > PATIENCE {
                 let shown = self.ask(tab, "document.body.innerText");
                 panic!(
