@@ -77,6 +77,11 @@ impl Browser {
         tab
     }
 
+    /// Puts a page in front of those that were opened later.
+    pub fn show(&mut self, tab: &Tab) {
+        self.call(Some(tab), "Page.bringToFront", json!({}));
+    }
+
     /// Makes a page as large as this window.
     pub fn resize(&mut self, tab: &Tab, width: u32, height: u32) {
         let size = json!({

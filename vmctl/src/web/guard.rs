@@ -70,7 +70,8 @@ impl Guard {
         let origin = headers.contains_key(header::ORIGIN).then(|| only(headers, &header::ORIGIN));
         let is_own = |origin: Option<&str>| origin.is_some_and(|it| it.eq_ignore_ascii_case(&own));
         let reads = matches!(*method, Method::GET | Method::HEAD);
-        if !is_ours(headers) && !(reads && path == "/" && is_navigation(headers)) {
+        let follows_link = reads && path == "/" && is_navigation(headers);
+        if !is_ours(headers) && !follows_link {
             return Err(Refused::Site);
         }
         if reads {

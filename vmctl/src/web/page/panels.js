@@ -223,7 +223,8 @@ const linkFacts = (ways, now, link) => {
     each("frames sent", (way) => words.count(way.sent_frames)),
     each("frames delivered", (way) => words.count(way.delivered_frames)),
   ];
-  for (const reason of new Set(ways.flatMap((way) => Object.keys(way.dropped)))) {
+  const told = ways.flatMap((way) => Object.keys(way.dropped).filter((reason) => way.dropped[reason] > 0));
+  for (const reason of new Set(told)) {
     rows.push(each(`lost: ${reason.replaceAll("_", " ")}`, (way) => words.count(way.dropped[reason] ?? 0)));
   }
   rows.push(fact("MTU", `${link.mtu_bytes} B`, ""));
