@@ -158,8 +158,8 @@ fn others_change_nothing_and_read_nothing(browser: &mut Browser, page: &Web, key
               await note(fetch(base + '/v1/pause', {{ method: 'POST' }}));
               await note(fetch(base + '/v1/pause', {{ method: 'POST', mode: 'no-cors' }}));
               await note(fetch(base + '/v1/pause', {{ method: 'POST', headers: {{ 'chronotap-token': '{key}' }} }}));
-                async (it) => said.push(it.type + ' ' + it.status + ' ' + (await it.text())),
-                headers: {{ 'chronotap-token': '{key}' }} }}));
+              await note(fetch(base + '/v1/links/alice:eth0', {{ method: 'PATCH',
+                body: '{{\"set\":{{\"up\":\"false\"}}}}', headers: {{ 'chronotap-token': '{key}' }} }}));
               return said;
             }})()"
         )
