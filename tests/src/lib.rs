@@ -1,6 +1,7 @@
 //! Fixtures of the tests on real parts.
 //!
 //! * [`agent`]: a QEMU with the agent of mode `exact`, with the test in the daemon's place.
+//! * [`browser`]: Chromium without a window, driven as a user would.
 //! * [`detective`]: whether what a guest saw of its clocks in some runs differs from other runs.
 //! * [`figures`]: what is made of measured values before they are compared and printed.
 //! * [`image`]: a real disk image, made once.
@@ -20,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod browser;
 pub mod detective;
 pub mod figures;
 pub mod image;

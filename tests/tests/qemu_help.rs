@@ -14,8 +14,9 @@ use chronotap_tests::{
 use clap::CommandFactory as _;
 
 /// Examples that need what this test does not have, by how they begin, with who runs them instead.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 9] = [
     ("vmctl ssh", "qemu_images, with a disk image"),
+    ("vmctl web --open", "qemu_page, with a script in place of a browser"),
     ("vmctl gdb", "qemu_images"),
     ("eval \"$(vmctl gdb", "qemu_images"),
     ("vmctl capture -w - | wireshark", "qemu_capture, with tshark in place of a window"),

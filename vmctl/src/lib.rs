@@ -21,3 +21,4 @@ pub mod scenario;
 pub mod top;
 pub mod topology;
 pub mod units;
+pub mod web;

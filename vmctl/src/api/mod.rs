@@ -24,6 +24,7 @@
 //! | `GET /v1/log`, `GET /v1/guests/NODE/log` | query: [`LogQuery`](logs::LogQuery) | the log, as it was written |
 //! | `POST /v1/pings` | | [`Watch`](pings::Watch): pings are written down from now on |
 //! | `DELETE /v1/pings/WATCH` | | [`Pings`](pings::Pings): those that passed meanwhile |
+//! | `GET /v1/web` | | [`Web`](web::Web) |
 //! | `POST /v1/shutdown` | | 202, then the lab goes down |
 //! | `GET /v1/guests/NODE/ssh` | | [`Ssh`](access::Ssh) |
 //! | `GET /v1/guests/NODE/gdb` | | [`Gdb`](access::Gdb) |
@@ -50,6 +51,7 @@ pub mod runs;
 pub mod status;
 pub mod targets;
 pub mod time;
+pub mod web;
 
 /// The largest request body that the daemon reads, in bytes; every body of this API is far smaller.
 pub const BODY_LIMIT: usize = 64 * 1024;

@@ -30,6 +30,12 @@ pub struct Lab {
     pub stamp: String,
     /// Where metrics are served.
     pub metrics: Option<SocketAddr>,
+    /// Where its page is served.
+    #[serde(default)]
+    pub web: Option<SocketAddr>,
+    /// Whether that page may change the lab; `vmctl web` has the key.
+    #[serde(default)]
+    pub web_control: bool,
     /// What virtual zero is in stamps of captured frames: seconds of UNIX time. In mode `exact` what
     /// the guests' RTCs show then, in the others what the host's clock did.
     pub epoch_seconds: u64,

@@ -22,6 +22,7 @@ use crate::api::{
     runs::Runs,
     status::{Barrier, Event, Lab, Link, Status},
     time::{Advance, Advanced, Clock},
+    web::Web,
 };
 
 /// A way to a lab's daemon. Opens one connection per request.
@@ -178,6 +179,11 @@ impl Client {
     /// How to attach a debugger to a guest.
     pub async fn gdb(&self, node: &str) -> Result<Gdb, Failure> {
         self.get(&format!("/v1/guests/{}/gdb", escape(node))).await
+    }
+
+    /// Where the lab's page is, with the key to it if there is one.
+    pub async fn web(&self) -> Result<Web, Failure> {
+        self.get("/v1/web").await
     }
 
     /// Opens the WebSocket of a guest's commands.

@@ -42,6 +42,8 @@ pub struct Orders<'a> {
     pub journal: Option<&'a Path>,
     /// Where every frame is captured into.
     pub capture: Option<&'a Path>,
+    /// Whether the lab's page may change it.
+    pub web_control: bool,
 }
 
 /// A daemon on its leash. Dropping this lets the leash go, and the lab goes down by itself.
@@ -75,6 +77,7 @@ impl Held {
             .args(orders.journal)
             .args(capture.as_ref().map(|_| "--capture"))
             .args(capture)
+            .args(orders.web_control.then_some("--web-control"))
             .arg("--")
             .arg(absolute(orders.file)?)
             .stdin(Stdio::piped())

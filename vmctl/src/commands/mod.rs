@@ -38,6 +38,7 @@ mod top;
 pub mod topology;
 mod up;
 pub mod verify;
+mod web;
 
 use std::future::Future;
 
@@ -76,6 +77,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Top(args) => done(wait(top::run(&args, lab, format))),
         Command::Events(args) => done(wait(events::run(&args, lab, format))),
         Command::Inspect(args) => done(wait(inspect::run(&args, lab, format))),
+        Command::Web(args) => done(wait(web::run(&args, lab, format))),
         Command::Exec(args) => wait(exec::run(&args, lab, format)),
         Command::Cp(args) => done(wait(cp::run(&args, lab, format))),
         Command::Logs(args) => done(wait(logs::run(&args, lab, format))),

@@ -27,6 +27,7 @@ use crate::{
         status::{Barrier, Event, Lab, Link, Listed, Status},
         targets::TargetGroup,
         time::{Advance, Advanced, Clock},
+        web::Web,
     },
     output::{self, graph::Graph},
     scenario::Description,
@@ -95,6 +96,7 @@ fn commands(types: &mut SchemaGenerator) -> Value {
         ("ssh-config", of::<Vec<Ssh>>(types)),
         ("gdb", of::<Gdb>(types)),
         ("metrics targets", of::<Vec<TargetGroup>>(types)),
+        ("web", of::<Web>(types)),
     ];
     printed.into_iter().map(|(command, schema)| (command.to_owned(), schema.to_value())).collect()
 }
@@ -112,6 +114,7 @@ fn requests(types: &mut SchemaGenerator) -> Value {
         ("POST /v1/resume", None, of::<Barrier>(types)),
         ("POST /v1/advance", Some(of::<Advance>(types)), of::<Advanced>(types)),
         ("POST /v1/play", Some(of::<Play>(types)), of::<Played>(types)),
+        ("GET /v1/web", None, of::<Web>(types)),
         ("POST /v1/shutdown", None, of::<()>(types)),
         ("GET /v1/clock", None, of::<Clock>(types)),
         ("GET /v1/runs", None, of::<Runs>(types)),

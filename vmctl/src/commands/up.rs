@@ -29,8 +29,16 @@ pub async fn run(args: &Up, lab: Option<&str>, format: Format) -> Result<u8, Fai
     let labs = Labs::of_this_user()?;
     let client = Client::new(name.as_str(), labs.control_socket(&name));
     let (file, timeout, capture) = (args.file.as_path(), args.timeout, args.capture.as_deref());
-    let orders =
-        Orders { file, name: &name, timeout, hold: false, seed: None, journal: None, capture };
+    let orders = Orders {
+        file,
+        name: &name,
+        timeout,
+        hold: false,
+        seed: None,
+        journal: None,
+        capture,
+        web_control: args.web_control,
+    };
     let mut watch = Watch { held: Held::start(&orders)?, steps: Steps::new() };
     let code = watch.follow(detach, &client, format, &mut ending).await;
     watch.steps.clear();

@@ -41,7 +41,7 @@ use super::{
     status,
 };
 use crate::{
-    api::{self, failure::Failure},
+    api::failure::Failure,
     cloud::Keys,
     lab::{NetNs, Tap, TapSettings},
     parts::{Part, Parts},
@@ -75,6 +75,8 @@ pub struct Orders {
     pub journal: Option<PathBuf>,
     /// Where every frame is captured into, if anywhere.
     pub capture: Option<PathBuf>,
+    /// Whether the lab's page may change it.
+    pub web_control: bool,
 }
 
 /// Builds the lab and waits for its guests. `ends` takes the reason for which it is to end again.
@@ -105,9 +107,10 @@ pub async fn boot(
     let (guests, relays): (Vec<_>, Vec<_>) = started.into_iter().unzip();
     let fleet = Fleet::new(guests.iter().map(Prepared::parts).collect());
     let synchronizer = govern::start(&mut belongings.tasks, &scenario, &fleet, &plane, events);
-    let listener = serving::metrics_listener(belongings, &scenario, announcer).await?;
+    let doors = serving::open_doors(belongings, &scenario, orders, announcer).await?;
     let lab = Arc::new(Lab {
-        about: api::status::Lab { metrics: belongings.record.metrics, ..about },
+        about: doors.told(about),
+        web: doors.page.clone(),
         seats: guests.iter().map(|guest| guest.seat.clone()).collect(),
         journal: Arc::new(Journal::of(since, &plane, &synchronizer)),
         first_pings: OnceLock::new(),
@@ -133,7 +136,7 @@ pub async fn boot(
     let overloads = overload::watch(lab.synchronizer.tallies(), lab.journal.clone());
     belongings.tasks.spawn(overloads);
     belongings.tasks.spawn(overload::watch_overruns(lab.clone()));
-    serving::serve(belongings, &lab, listener)?;
+    serving::serve(belongings, &lab, doors)?;
     attach::serve(belongings, &lab, relays);
     set_off(belongings, &lab, guests, orders.hold).await?;
     come_up(belongings, &lab, orders, announcer).await?;

@@ -36,6 +36,8 @@ use crate::{
 pub struct Lab {
     /// What it is.
     pub about: api::status::Lab,
+    /// Where its page is, and the key to it.
+    pub web: api::web::Web,
     /// Its guests, in the topology's order.
     pub seats: Vec<Arc<Seat>>,
     /// What happened in it.

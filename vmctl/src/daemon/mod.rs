@@ -123,6 +123,7 @@ async fn live(args: &Daemon, lab: Option<&str>, announcer: &Announcer) -> Result
         hold: args.hold,
         journal: args.journal.clone(),
         capture: args.capture.clone(),
+        web_control: args.web_control,
     };
     let mut pulled = std::pin::pin!(leash::pulled());
     let booted = tokio::select! {

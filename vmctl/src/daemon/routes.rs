@@ -48,9 +48,8 @@ const CONNECTIONS: usize = 256;
 type Shared = State<Arc<Lab>>;
 
 /// Serves the API until it is dropped.
-pub async fn serve(listener: UnixListener, lab: Arc<Lab>) {
+pub async fn serve(listener: UnixListener, lab: Arc<Lab>, pace: Arc<Pace>) {
     let listener = Bounded::new(listener, CONNECTIONS);
-    let pace = Arc::new(Pace::default());
     let router = router(lab.clone(), pace.clone());
     tokio::select! {
         Err(error) = axum::serve(listener, router).into_future() => {
@@ -69,11 +68,9 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
     Router::new()
         .route("/v1/lab", get(async |State(lab): Shared| Json(lab.about.clone())))
         .route("/v1/status", get(async |State(lab): Shared| answer(status::status(&lab).await)))
+        .route("/v1/web", get(async |State(lab): Shared| Json(lab.web.clone())))
         .route("/v1/links", get(links).merge(patch(change_links)))
-        .route("/v1/links/{link}", get(link).merge(patch(change_link)))
-        .route("/v1/pause", post(async |State(lab): Shared| answer(lab.pause().await)))
-        .route("/v1/resume", post(async |State(lab): Shared| answer(lab.resume().await)))
-        .route("/v1/advance", post(advance))
+        .route("/v1/links/{link}", get(link))
         .route("/v1/play", post(play))
         .route("/v1/clock", get(clock))
         .route("/v1/metrics", get(metrics))
@@ -91,12 +88,22 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/guests/{node}/gdb", get(gdb))
         .route("/v1/guests/{node}/exec", get(open_exec).post(exec_to_its_end))
         .route("/v1/guests/{node}/console", get(open_console))
+        .merge(steering())
         .fallback(async || Refusal(Failure::not_found("no such request; see /v1/status")))
         .method_not_allowed_fallback(async || {
             Refusal(Failure::usage("this path does not take this method"))
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(lab)
+}
+
+/// What changes a lab and shows nothing of it: the lab's page may do so, too, if its owner wants.
+pub fn steering() -> Router<Arc<Lab>> {
+    Router::new()
+        .route("/v1/links/{link}", patch(change_link))
+        .route("/v1/pause", post(async |State(lab): Shared| answer(lab.pause().await)))
+        .route("/v1/resume", post(async |State(lab): Shared| answer(lab.resume().await)))
+        .route("/v1/advance", post(advance))
 }
 
 async fn events(

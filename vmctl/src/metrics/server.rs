@@ -24,8 +24,9 @@ use tokio::net::TcpListener;
 
 use crate::daemon::bounded::Bounded;
 
-/// Scrapers that are served at once; more wait.
-const CONNECTIONS: usize = 8;
+/// Scrapers and browsers that are served at once, the latter with up to six connections each; more
+/// wait.
+const CONNECTIONS: usize = 32;
 
 /// How long a scraper may say nothing. Longer than most intervals, so that its connection is kept.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,15 +58,19 @@ pub async fn listen(wanted: SocketAddr) -> io::Result<TcpListener> {
     Err(last)
 }
 
-/// Serves scrapes until it is dropped.
-pub async fn serve(listener: TcpListener, render: Render) {
-    let router = Router::new()
+/// Answers scrapes.
+pub fn router(render: Render) -> Router {
+    Router::new()
         .route("/metrics", get(scrape))
         .with_state(render)
-        .layer(middleware::from_fn(only_local_names));
+        .layer(middleware::from_fn(only_local_names))
+}
+
+/// Serves until it is dropped.
+pub async fn serve(listener: TcpListener, router: Router) {
     let listener = Bounded::new(listener, CONNECTIONS).hang_up_after(PATIENCE);
     if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "metrics are no longer served");
+        tracing::error!(%error, "a listener on loopback is no longer served");
     }
 }
 

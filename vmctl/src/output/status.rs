@@ -8,7 +8,7 @@ use super::{
     text::{bytes, nanos, printable},
     time,
 };
-use crate::api::status::{Event, FirstPing, Guest, Lateness, Status};
+use crate::api::status::{Event, FirstPing, Guest, Lab, Lateness, Status};
 
 /// The whole status as text.
 pub fn render(status: &Status) -> String {
@@ -32,6 +32,7 @@ pub fn welcome(status: &Status) -> String {
     if !status.first_pings.is_empty() {
         parts.push(first_pings(&status.first_pings));
     }
+    parts.extend(page(&status.lab).map(|page| format!("page: {page}")));
     parts.push(next_steps(status));
     parts.join("\n\n")
 }
@@ -41,7 +42,8 @@ fn heading(status: &Status) -> String {
     format!(
         "lab {}: {}, {} on {}, stamps by the {}\n\
          virtual time {:.3} s of {:.3} s; pauses: {} asked for, {} for overload\n\
-         in flight: {}; frames of the host kept out: {}; metrics: {}",
+         in flight: {}; frames of the host kept out: {}\n\
+         page: {}; metrics: {}",
         lab.name,
         status.state.word(),
         lab.mode,
@@ -53,8 +55,14 @@ fn heading(status: &Status) -> String {
         time.overload_pauses,
         status.in_flight,
         status.foreign,
+        or_dash(page(lab)),
         or_dash(lab.metrics.map(|address| format!("http://{address}/metrics"))),
     )
+}
+
+fn page(lab: &Lab) -> Option<String> {
+    let key = if lab.web_control { " (`vmctl web` has the key to steer it)" } else { "" };
+    lab.web.map(|address| format!("http://{address}/{key}"))
 }
 
 fn guests(guests: &[Guest]) -> String {

@@ -34,13 +34,16 @@ pub enum Need {
     ImageTools,
     /// What the examples of `--help` are piped into.
     Readers,
+    /// A browser without a window.
+    Chromium,
 }
 
 /// Every part, the larger ones first.
-const ALL: [Need; 13] = [
+const ALL: [Need; 14] = [
     Need::Qemu,
     Need::EbpfToolchain,
     Need::StaticLibc,
+    Need::Chromium,
     Need::Tshark,
     Need::Iproute,
     Need::Jq,
@@ -81,6 +84,7 @@ impl Need {
             Self::OpenSsh => "OpenSSH's client (ssh, ssh-keygen)",
             Self::ImageTools => "mmdebstrap, syslinux, mtools, dosfstools, fdisk, e2fsprogs",
             Self::Readers => "man, less, dot, python3",
+            Self::Chromium => "Chromium",
         }
     }
 
@@ -102,6 +106,7 @@ impl Need {
             Self::Readers => {
                 "what the examples of `--help` are piped into (`cargo xtask test qemu`)"
             }
+            Self::Chromium => "opens labs' pages in the tests (`cargo xtask test qemu`)",
         }
     }
 
@@ -125,6 +130,7 @@ impl Need {
                 here && Path::new(BOOT_SECTOR).exists()
             }
             Self::Readers => READERS.into_iter().all(|name| host::program(name).is_some()),
+            Self::Chromium => host::program("chromium").is_some(),
         }
     }
 
@@ -174,6 +180,7 @@ impl Need {
                 "mmdebstrap syslinux syslinux-common mtools dosfstools fdisk e2fsprogs",
             )],
             Self::Readers => &[("Debian, Ubuntu, Fedora, Arch", "man-db less graphviz python3")],
+            Self::Chromium => &[("Debian, Fedora, Arch", "chromium")],
         }
     }
 }

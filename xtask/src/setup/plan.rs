@@ -109,6 +109,7 @@ fn packages(need: Need) -> Option<Vec<String>> {
             ]
         }
         Need::Readers => &["man-db", "less", "graphviz", "python3"],
+        Need::Chromium => &["chromium"],
         Need::EbpfToolchain => return COMPILERS.into_iter().find_map(compiler_packages),
     };
     Some(names.iter().map(|name| (*name).to_owned()).collect())

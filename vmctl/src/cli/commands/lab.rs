@@ -27,6 +27,7 @@ Examples:
   vmctl up --tmux examples/pair.toml              with every guest's console in tmux
   vmctl up -d --lab second examples/pair.toml     the same file once more, beside the first
   vmctl up -d --capture all.pcapng examples/pair.toml    written until the lab goes down
+  vmctl up -d --web-control examples/pair.toml    with a page in the browser that steers it
 
 The lab lives in a daemon of its own. Without -d it goes down with this command, however that
 ends. If anything fails on the way up, everything is undone.")]
@@ -51,6 +52,10 @@ pub struct Up {
     /// Capture every frame into this file, from the first one on, in the pcapng format
     #[arg(long, value_name = "FILE")]
     pub capture: Option<PathBuf>,
+
+    /// Let the lab's page pause it and change links, for who has the key that `vmctl web` prints
+    #[arg(long)]
+    pub web_control: bool,
 }
 
 /// Take a lab down and leave nothing behind
@@ -92,4 +97,8 @@ pub struct Daemon {
     /// Capture every frame into this file, from virtual zero on
     #[arg(long)]
     pub capture: Option<PathBuf>,
+
+    /// Let the lab's page change it
+    #[arg(long)]
+    pub web_control: bool,
 }

@@ -11,6 +11,7 @@ mod network;
 mod shell;
 mod time;
 mod watch;
+mod web;
 
 pub use access::*;
 pub use capture::*;
@@ -23,6 +24,7 @@ pub use network::*;
 pub use shell::*;
 pub use time::*;
 pub use watch::*;
+pub use web::*;
 
 use clap::Subcommand;
 
@@ -48,6 +50,7 @@ pub enum Command {
     Top(Top),
     Events(Events),
     Inspect(Inspect),
+    Web(Web),
 
     Verify(Verify),
     Exec(Exec),

@@ -106,7 +106,7 @@ impl Take<'_> {
 
     fn orders(&self) -> Orders<'_> {
         let Self { file, name, timeout, seed, journal, capture, .. } = *self;
-        Orders { file, name, timeout, hold: true, seed, journal, capture }
+        Orders { file, name, timeout, hold: true, seed, journal, capture, web_control: false }
     }
 
     /// Plays it to its end; `None` if whoever looked around on the way has ended it.

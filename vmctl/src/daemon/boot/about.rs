@@ -28,7 +28,9 @@ pub(super) fn about(
         version: env!("CARGO_PKG_VERSION").into(),
         accelerator: means.acceleration.accel.to_string(),
         stamp: describe::stamps(stamps).into(),
-        metrics: belongings.record.metrics,
+        metrics: None,
+        web: None,
+        web_control: false,
         epoch_seconds: epoch.as_secs(),
     }
 }
