@@ -5,6 +5,7 @@
 //! * [`figures`]: what is made of measured values before they are compared and printed.
 //! * [`image`]: a real disk image, made once.
 //! * [`lab`]: a running lab, driven through the `vmctl` binary as a user would, gone when dropped.
+//! * [`load`]: fake guests that write and read frames as fast as told.
 //! * [`mischief`]: a host that is busy, and processes that stand still.
 //! * [`netns`]: a network namespace for the length of a test.
 //! * [`plane`]: a data plane over taps of our own, with the test in the guests' place.
@@ -23,6 +24,7 @@ pub mod detective;
 pub mod figures;
 pub mod image;
 pub mod lab;
+pub mod load;
 pub mod mischief;
 pub mod netns;
 pub mod ping;

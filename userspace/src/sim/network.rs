@@ -23,6 +23,8 @@
 
 mod changes;
 
+use std::time::Duration;
+
 use super::backlog::BacklogSize;
 use super::counters::{DirectionCounters, DropReason, Drops, SwitchCounters};
 use super::delivery::{Delivery, Flight};
@@ -166,6 +168,14 @@ impl<F: Payload> Network<F> {
     pub fn next_event(&self) -> Option<VirtualInstant> {
         let firsts = [self.to_switches.first(), self.to_ports.first()];
         firsts.into_iter().flatten().map(|(due, _)| due).min()
+    }
+
+    /// How long any direction takes at least from now on, whatever is still to come of which it is
+    /// known. The longest span without any.
+    pub fn least_delay(&self) -> Duration {
+        let delays =
+            self.directions.iter().map(|direction| direction.link.schedule().least_delay());
+        delays.min().unwrap_or(Duration::MAX)
     }
 
     /// What a direction has done.

@@ -34,10 +34,14 @@ pub enum Need {
     ImageTools,
     /// What the examples of `--help` are piped into.
     Readers,
+    /// Virtual Distributed Ethernet: a peer of ours.
+    Vde,
+    /// The network simulator ns-3: another, and what compiles a program for it.
+    Ns3,
 }
 
-/// Every part, the larger ones first.
-const ALL: [Need; 13] = [
+/// What running, building and testing take, the larger ones first.
+pub const ALL: [Need; 13] = [
     Need::Qemu,
     Need::EbpfToolchain,
     Need::StaticLibc,
@@ -52,16 +56,22 @@ const ALL: [Need; 13] = [
     Need::ImageTools,
     Need::Readers,
 ];
+/// What `cargo xtask bench peers` takes beside these, and nothing else.
+pub const PEERS: [Need; 2] = [Need::Vde, Need::Ns3];
 /// Each from another package.
 const IMAGE_TOOLS: [&str; 6] = ["mmdebstrap", "syslinux", "mcopy", "mkfs.vfat", "sfdisk", "mke2fs"];
 /// Of a package that syslinux only recommends.
 const BOOT_SECTOR: &str = "/usr/lib/syslinux/mbr/mbr.bin";
 /// Each from another package.
+const VDE: [&str; 2] = ["vde_switch", "wirefilter"];
+/// The module of ns-3 that reads and writes taps.
+const NS3: &str = "ns3-fd-net-device";
+/// Each from another package.
 const READERS: [&str; 4] = ["man", "less", "dot", "python3"];
 
-/// The parts that are not here.
-pub fn missing() -> Vec<Need> {
-    ALL.into_iter().filter(|need| !need.is_met()).collect()
+/// Those of these parts that are not here.
+pub fn missing(needs: &[Need]) -> Vec<Need> {
+    needs.iter().copied().filter(|need| !need.is_met()).collect()
 }
 
 impl Need {
@@ -81,6 +91,8 @@ impl Need {
             Self::OpenSsh => "OpenSSH's client (ssh, ssh-keygen)",
             Self::ImageTools => "mmdebstrap, syslinux, mtools, dosfstools, fdisk, e2fsprogs",
             Self::Readers => "man, less, dot, python3",
+            Self::Vde => "VDE (vde_switch, wirefilter)",
+            Self::Ns3 => "ns-3, g++, pkg-config",
         }
     }
 
@@ -102,6 +114,7 @@ impl Need {
             Self::Readers => {
                 "what the examples of `--help` are piped into (`cargo xtask test qemu`)"
             }
+            Self::Vde | Self::Ns3 => "measured beside ours (`cargo xtask bench peers`)",
         }
     }
 
@@ -125,6 +138,11 @@ impl Need {
                 here && Path::new(BOOT_SECTOR).exists()
             }
             Self::Readers => READERS.into_iter().all(|name| host::program(name).is_some()),
+            Self::Vde => VDE.into_iter().all(|name| host::program(name).is_some()),
+            Self::Ns3 => {
+                ["g++", "pkg-config"].into_iter().all(|name| host::program(name).is_some())
+                    && process::read(Command::new("pkg-config").args(["--exists", NS3])).is_ok()
+            }
         }
     }
 
@@ -174,6 +192,10 @@ impl Need {
                 "mmdebstrap syslinux syslinux-common mtools dosfstools fdisk e2fsprogs",
             )],
             Self::Readers => &[("Debian, Ubuntu, Fedora, Arch", "man-db less graphviz python3")],
+            Self::Vde => &[("Debian, Ubuntu", "vde-switch vde-wirefilter"), ("Arch", "vde2")],
+            Self::Ns3 => {
+                &[("Debian, Ubuntu", "libns3-dev g++ pkg-config"), ("Fedora", "ns3-devel")]
+            }
         }
     }
 }
@@ -201,8 +223,9 @@ mod tests {
 
     #[test]
     fn advice_names_part_purpose_and_sources() {
-        let text = advice(&ALL);
-        for need in ALL {
+        let all = [&ALL[..], &PEERS].concat();
+        let text = advice(&all);
+        for need in all {
             assert!(text.contains(need.part()) && text.contains(need.purpose()), "{need:?}");
         }
         for name in ["qemu-system-x86-core", "glibc-static", "rust-src", "Arch", "Fedora"] {
