@@ -66,9 +66,9 @@ impl Host {
         let model =
             cpu.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let (kernel, now) =
-            (rustix::system::uname(), std::process::Command::new("date").arg("-uIminutes"));
-        let date = { now }.output().map(|output| output.stdout).unwrap_or_default();
+        let kernel = rustix::system::uname();
+        let date = std::process::Command::new("date").arg("-uIminutes").output();
+        let date = date.map(|output| output.stdout).unwrap_or_default();
         let text = format!(
             "* machine: {cores} cores of {}, Linux {}\n* date: {}\n* command: `cargo xtask bench \
              peers`, arguments {:?}\n* load average before: {}\n",

@@ -19,6 +19,7 @@
 //! send: see [`Clocks`].
 
 mod clocks;
+mod flush;
 mod observe;
 mod orders;
 mod overload;
@@ -36,7 +37,7 @@ pub use stamps::StampSource;
 use crate::capture::edge;
 use crate::histogram::Histogram;
 use crate::pings::PingWatch;
-use crate::port::{Port, Untaken, Wire};
+use crate::port::{Port, Wire};
 use crate::sim::{
     Delivery, DropReason, GuestId, HostInstant, Network, Plan, PlanError, PortId, VirtualClock,
     VirtualInstant,
@@ -58,9 +59,6 @@ pub const FROZEN_CREDIT: u32 = 4096;
 /// No frame waits longer on its RX ring, and no order longer to be heard, while there is nothing else
 /// to do: as many as a guest sends meanwhile (some hundred) the ring holds.
 const LONGEST_WAIT: Duration = Duration::from_micros(200);
-
-/// How soon frames queued for a tap that is down are tried again.
-const RETRY: Duration = Duration::from_millis(10);
 
 /// What a pass found to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -329,61 +327,6 @@ impl<W: Wire> Pacer<W> {
         dues.push(due);
         if dues.len() >= self.ports[index].burst() {
             self.kick(index);
-        }
-    }
-
-    /// Kicks every port that has frames queued. Tells when this makes an overload.
-    fn flush(&mut self, now: HostInstant) -> Option<Duration> {
-        while let Some(port) = self.dirty.pop() {
-            self.kick(port as usize);
-        }
-        if self.retry.is_some_and(|at| at <= now) {
-            self.retry = None;
-            (0..self.ports.len()).for_each(|index| self.kick_stuck(index));
-        }
-        let least = self.least_late.take()?;
-        // Guests with clocks of their own do not run on while the host falls behind.
-        self.clocks.common().filter(|clock| !clock.is_paused())?;
-        let overload = self.detector.is_overload(now, least);
-        self.overloads += u64::from(overload);
-        overload.then_some(least)
-    }
-
-    /// Sends the frames queued for one port, which were released now.
-    fn kick(&mut self, index: usize) {
-        let dues = &mut self.dues[index];
-        if dues.is_empty() {
-            return;
-        }
-        let now = (self.read)();
-        let released = self.clocks.of_receiver(index).at(now);
-        let mut least = self.least_late.unwrap_or(Duration::MAX);
-        for due in dues.drain(..) {
-            let late = released.saturating_since(due);
-            self.lateness.record(late);
-            least = least.min(late);
-        }
-        self.least_late = Some(least);
-        self.kick_at(index, now);
-        self.note_exit(index);
-    }
-
-    fn kick_stuck(&mut self, index: usize) {
-        if self.ports[index].is_stuck() {
-            let now = (self.read)();
-            self.kick_at(index, now);
-        }
-    }
-
-    fn kick_at(&mut self, index: usize, now: HostInstant) {
-        let untaken = self.ports[index].kick(now);
-        if untaken != Untaken::default() {
-            self.refused |= untaken.overflowed > 0;
-            let at = self.clocks.of_receiver(index).at(now);
-            edge::untaken(self.network.witnesses(), PortId(index as u32), at, untaken);
-        }
-        if self.ports[index].is_stuck() {
-            self.retry = Some(now + RETRY);
         }
     }
 }
