@@ -44,7 +44,7 @@ const WHOLE: Scale = Scale {
 
 const QUICK: Scale = Scale {
     lengths: &[64],
-    repetitions: 1,
+    repetitions: 2,
     span: Duration::from_millis(400),
     most: Duration::from_secs(110),
 };

@@ -192,7 +192,7 @@ impl Plane {
             let work = self.pacer.pass(now);
             self.report(work);
             // Until now the guests have not been told to stop, so that the pass was for them too.
-            while let Some(guest) = self.alarms.ring(host_now()) {
+            while let Some(guest) = self.alarms.ring(host_now) {
                 self.pacer.close(guest);
             }
             self.rest.take(now, work, self.outlook(work, now))?;
