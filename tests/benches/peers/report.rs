@@ -180,7 +180,8 @@ impl Report {
         writeln!(f, "\n### {} B, delay error in µs, {host}\n", cases[0].len)?;
         writeln!(
             f,
-            "| kframes/s | path | delay | p50 | p99 | p99, least – most | max | lost | ns/frame, forwarder | ns/frame, all |"
+            "| kframes/s | path | delay | p50 | p99 | p99, least – most | max | lost \
+             | ns/frame, forwarder | ns/frame, all |"
         )?;
         writeln!(f, "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
         for &case in cases {

@@ -13,8 +13,9 @@
 //! Below some 300,000 frames/s the wake-ups cost more than the frames: a nap is not ended by arrivals,
 //! so that one wake-up serves what is due and what has come, and above [`CROWD`] several of each.
 //! What a tap refuses was work for nothing, of this thread and of whoever sent it: the nap gives the
-//! core to the reader, without whom no frame arrives at all. The last row keeps a thread under `SCHED_FIFO` below the kernel's throttle
-//! (`sched_rt_runtime_us`, 950 of 1000 ms), which would stop it for 50 ms at a time.
+//! core to the reader, without whom no frame arrives at all. The last row keeps a thread under
+//! `SCHED_FIFO` below the kernel's throttle (`sched_rt_runtime_us`, 950 of 1000 ms), which would stop
+//! it for 50 ms at a time.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
