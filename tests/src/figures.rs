@@ -32,6 +32,12 @@ impl Figures {
         self.0[rank.clamp(1, self.0.len()) - 1]
     }
 
+    /// How many there are.
+    #[expect(clippy::len_without_is_empty, reason = "there are always some")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The least.
     pub fn min(&self) -> f64 {
         self.0[0]

@@ -3,12 +3,14 @@
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::{build, ebpf, host, process};
+use crate::{build, ebpf, host, process, setup};
 
 /// Measure this checkout on this machine.
 #[derive(Args)]
 pub struct Arguments {
     name: Bench,
+    #[command(flatten)]
+    consent: setup::Consent,
     /// More arguments for the benchmark.
     #[arg(last = true)]
     rest: Vec<String>,
@@ -18,8 +20,11 @@ pub struct Arguments {
 enum Bench {
     /// Until a lab can be worked with, beside QEMU's own boot; needs root.
     Boot,
-    /// Frames from tap to tap through the whole scheduler, beside Linux's own ways; needs root.
+    /// Frames from tap to tap through the whole scheduler; needs root.
     Datapath,
+    /// The same beside bridge, netem, VDE, ns-3 and a forwarder; needs root. Installs VDE and ns-3
+    /// where they are missing (asks first). `-- --quick` takes two minutes instead of twelve.
+    Peers,
     /// The simulated network alone.
     Sim,
     /// Windows of `lockstep` with real guests; needs root.
@@ -34,6 +39,7 @@ impl Bench {
         match self {
             Self::Boot => ["chronotap-tests", "boot"],
             Self::Datapath => ["chronotap-tests", "datapath"],
+            Self::Peers => ["chronotap-tests", "peers"],
             Self::Sim => ["chronotap", "sim"],
             Self::Windows => ["chronotap-tests", "windows"],
             Self::Exact => ["chronotap-tests", "exact"],
@@ -52,6 +58,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     match name {
         Bench::Datapath => drop(ebpf::build()?),
+        Bench::Peers => {
+            setup::ensure_peers(arguments.consent)?;
+            ebpf::build()?;
+        }
         Bench::Boot | Bench::Windows | Bench::Exact => build::run()?,
         Bench::Sim => {}
     }

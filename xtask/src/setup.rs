@@ -17,6 +17,7 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 
 use crate::host::{self, Distribution};
+use needs::Need;
 use plan::Plan;
 
 /// List what is missing on this machine, and install it.
@@ -42,7 +43,11 @@ pub struct Consent {
 /// # Errors
 /// If a part is missing and cannot be installed, or nobody agrees to it.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let missing = needs::missing();
+    bring(&needs::ALL, arguments)
+}
+
+fn bring(needs: &[Need], arguments: &Arguments) -> Result<()> {
+    let missing = needs::missing(needs);
     if missing.is_empty() {
         eprintln!("nothing is missing on this machine");
         return Ok(());
@@ -62,7 +67,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     agree(arguments.consent)?;
-    install(&plan)
+    install(needs, &plan)
 }
 
 /// Like [`run`], but says nothing where nothing is missing.
@@ -70,10 +75,22 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn ensure(consent: Consent) -> Result<()> {
-    if needs::missing().is_empty() {
+    ensure_of(&needs::ALL, consent)
+}
+
+/// The same for what others' tools are measured with.
+///
+/// # Errors
+/// As [`run`].
+pub fn ensure_peers(consent: Consent) -> Result<()> {
+    ensure_of(&needs::PEERS, consent)
+}
+
+fn ensure_of(needs: &[Need], consent: Consent) -> Result<()> {
+    if needs::missing(needs).is_empty() {
         return Ok(());
     }
-    run(&Arguments { dry_run: false, consent })
+    bring(needs, &Arguments { dry_run: false, consent })
 }
 
 fn agree(consent: Consent) -> Result<()> {
@@ -91,9 +108,9 @@ fn agree(consent: Consent) -> Result<()> {
     }
 }
 
-fn install(plan: &Plan) -> Result<()> {
+fn install(needs: &[Need], plan: &Plan) -> Result<()> {
     let outcome = plan.install();
-    let missing = needs::missing();
+    let missing = needs::missing(needs);
     match outcome {
         Ok(()) if missing.is_empty() => Ok(()),
         Ok(()) => bail!("{}", needs::advice(&missing)),

@@ -1,12 +1,11 @@
 //! How far from its due instant a frame is released.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chronotap_tests::netns::in_new_netns;
 use chronotap_tests::plane::{Plane, delayed, pair};
 
-use crate::load::{Load, drive, plane_cpu};
+use chronotap_tests::load::{Load, drive, plane_cpu, with_hogs};
 
 const SPAN: Duration = Duration::from_secs(2);
 
@@ -41,20 +40,4 @@ fn measure(kfps: u64) {
         share * 100.0,
         plane.datapath.facts().scheduling.name(),
     );
-}
-
-/// Runs `work` beside `hogs` threads that spin until it is done, or for a minute at most.
-fn with_hogs(hogs: usize, work: impl FnOnce()) {
-    let over = AtomicBool::new(false);
-    let start = Instant::now();
-    let spin = || {
-        while !over.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(60) {
-            std::hint::spin_loop();
-        }
-    };
-    std::thread::scope(|scope| {
-        (0..hogs).for_each(|_| drop(scope.spawn(spin)));
-        work();
-        over.store(true, Ordering::Relaxed);
-    });
 }

@@ -7,7 +7,7 @@ use chronotap_tests::netns::in_new_netns;
 use chronotap_tests::plane::{Plane, delayed, frame, pair, star};
 use stats_alloc::Region;
 
-use crate::load::{Load, generate};
+use chronotap_tests::load::{Load, generate};
 
 /// Prints the calls to the allocator while frames pass at a steady rate.
 pub fn allocations() {

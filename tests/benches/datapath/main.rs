@@ -1,4 +1,4 @@
-//! The data plane measured on real taps, beside what Linux itself offers, in one run.
+//! The data plane measured on real taps. Beside others: `cargo xtask bench peers`.
 //!
 //! `cargo xtask bench datapath` as root. Ratios within one run mean something on any machine;
 //! absolute figures are this machine's at this moment. Nothing is asserted: the figures are
@@ -9,7 +9,6 @@
 
 mod accuracy;
 mod footprint;
-mod load;
 mod scrape;
 mod throughput;
 

@@ -71,6 +71,8 @@ fn scrape(plane: &Plane, profile: &Profile, names: &Arc<Names>) -> Scrape {
         accelerator: "tcg".into(),
         stamp: "kernel".into(),
         metrics: None,
+        web: None,
+        web_control: false,
         epoch_seconds: 0,
     };
     let second = Duration::from_secs(1);

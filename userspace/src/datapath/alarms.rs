@@ -25,8 +25,13 @@ impl Alarms {
         self.0.iter().map(|(_, alarm)| alarm.at).min()
     }
 
-    /// Rings one that is due, and tells whose it was.
-    pub(super) fn ring(&mut self, now: HostInstant) -> Option<GuestId> {
+    /// Rings one that is due, and tells whose it was. The clock is read only if there are any: this
+    /// is asked in spins.
+    pub(super) fn ring(&mut self, read: impl FnOnce() -> HostInstant) -> Option<GuestId> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let now = read();
         let due = self.0.iter().position(|(_, alarm)| alarm.at <= now)?;
         let (guest, alarm) = self.0.swap_remove(due);
         answer(alarm.ring, ());

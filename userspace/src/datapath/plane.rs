@@ -18,7 +18,7 @@ use super::{
     DatapathError, Event, ExactSettings, MemoryLimits, PortSettings, Scheduling, host_now,
 };
 use crate::exact;
-use crate::pacer::{Pacer, Parts, Rest, StampSource, Work};
+use crate::pacer::{Outlook, Pacer, Parts, Rest, StampSource, Work};
 use crate::port::Port;
 use crate::sim::{HostInstant, Plan};
 use crate::xsk::{self, Memory, SetupError, Socket, become_fifo};
@@ -192,18 +192,19 @@ impl Plane {
             let work = self.pacer.pass(now);
             self.report(work);
             // Until now the guests have not been told to stop, so that the pass was for them too.
-            while let Some(guest) = self.alarms.ring(host_now()) {
+            while let Some(guest) = self.alarms.ring(host_now) {
                 self.pacer.close(guest);
             }
-            self.rest.take(now, work, self.next(work, now))?;
+            self.rest.take(now, work, self.outlook(work, now))?;
         }
     }
 
     /// While somebody waits for the end of the backlog, passes follow each other.
-    fn next(&self, work: Work, now: HostInstant) -> Option<HostInstant> {
+    fn outlook(&self, work: Work, now: HostInstant) -> Outlook {
         let hurry = self.drained.is_some() && work != Work::default();
-        let due = if hurry { Some(now) } else { self.pacer.next_due() };
-        [due, self.alarms.next()].into_iter().flatten().min()
+        let Outlook { due, patience } = self.pacer.outlook();
+        let due = if hurry { Some(now) } else { due };
+        Outlook { due: [due, self.alarms.next()].into_iter().flatten().min(), patience }
     }
 
     fn report(&mut self, work: Work) {

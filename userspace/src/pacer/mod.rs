@@ -19,6 +19,7 @@
 //! send: see [`Clocks`].
 
 mod clocks;
+mod flush;
 mod observe;
 mod orders;
 mod overload;
@@ -30,7 +31,7 @@ mod tests;
 use std::time::Duration;
 
 pub use overload::MOMENT;
-pub use rest::{Effort, Rest};
+pub use rest::{Effort, Outlook, Rest};
 pub use stamps::StampSource;
 
 use crate::capture::edge;
@@ -38,7 +39,8 @@ use crate::histogram::Histogram;
 use crate::pings::PingWatch;
 use crate::port::{Port, Wire};
 use crate::sim::{
-    Delivery, GuestId, HostInstant, Network, Plan, PlanError, PortId, VirtualClock, VirtualInstant,
+    Delivery, DropReason, GuestId, HostInstant, Network, Plan, PlanError, PortId, VirtualClock,
+    VirtualInstant,
 };
 use crate::xsk::{Arrival, Frame, Memory};
 use clocks::{Clocks, OwnClocks};
@@ -54,8 +56,9 @@ const GULP: u32 = 256;
 /// Frames released at most while the clock stands still: well below a tap's queue of 10000.
 pub const FROZEN_CREDIT: u32 = 4096;
 
-/// How soon frames queued for a tap that is down are tried again.
-const RETRY: Duration = Duration::from_millis(10);
+/// No frame waits longer on its RX ring, and no order longer to be heard, while there is nothing else
+/// to do: as many as a guest sends meanwhile (some hundred) the ring holds.
+const LONGEST_WAIT: Duration = Duration::from_micros(200);
 
 /// What a pass found to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +67,8 @@ pub struct Work {
     pub received: u32,
     /// Frames released.
     pub released: u32,
+    /// A tap's queue was full: frames for it were dropped.
+    pub refused: bool,
     /// Every release of the last moment was later than the tolerance: how late the last ones were.
     pub overload: Option<Duration>,
 }
@@ -87,6 +92,10 @@ pub struct Pacer<W> {
     dirty: Vec<u32>,
     /// How late the least late frame was that this pass has released.
     least_late: Option<Duration>,
+    /// A tap's queue was full in this pass.
+    refused: bool,
+    /// How long any link takes at least, as far as its changes are known.
+    least_delay: Duration,
     /// When ports with a tap that is down are tried again.
     retry: Option<HostInstant>,
     detector: Detector,
@@ -123,8 +132,10 @@ impl<W: Wire> Pacer<W> {
     pub fn new(parts: Parts<'_, W>) -> Result<Self, PlanError> {
         let Parts { ports, owners, plan, memory, stamps, tolerance, read } = parts;
         let count = ports.len();
+        let network = Network::new(plan)?;
         Ok(Self {
-            network: Network::new(plan)?,
+            least_delay: network.least_delay(),
+            network,
             plan: plan.clone(),
             owners,
             clocks: Clocks::Common(VirtualClock::starting_at(read())),
@@ -135,6 +146,7 @@ impl<W: Wire> Pacer<W> {
             dues: (0..count).map(|_| Vec::with_capacity(BATCH)).collect(),
             dirty: Vec::with_capacity(count.max(BATCH)),
             least_late: None,
+            refused: false,
             retry: None,
             detector: Detector::new(tolerance),
             lateness: Histogram::default(),
@@ -153,7 +165,7 @@ impl<W: Wire> Pacer<W> {
         let released = self.release(now);
         let overload = self.flush(now);
         self.settle(now);
-        Work { received, released, overload }
+        Work { received, released, refused: std::mem::take(&mut self.refused), overload }
     }
 
     /// True when a frame waits on some RX ring.
@@ -168,6 +180,14 @@ impl<W: Wire> Pacer<W> {
             Clocks::Common(_) => true,
             Clocks::Own(own) => own.times(self.owners[port]),
         }
+    }
+
+    /// What is to come. A frame that was stamped as it was sent may wait for as long as its link takes
+    /// at least, if nobody has a clock that stops meanwhile.
+    pub fn outlook(&self) -> Outlook {
+        let timed = matches!(self.clocks, Clocks::Common(_)) && self.stamps == StampSource::Kernel;
+        let patience = if timed { self.least_delay.min(LONGEST_WAIT) } else { Duration::ZERO };
+        Outlook { due: self.next_due(), patience }
     }
 
     /// When the next pass has something to do; `None`: not before a frame or an order arrives.
@@ -204,14 +224,17 @@ impl<W: Wire> Pacer<W> {
         let clock = clocks.of_sender(index);
         let port = PortId(index as u32);
         let (last, untimed) = (&mut last_sent[index], &mut untimed[index]);
-        let mut unstamped = 0u32;
+        let (mut unstamped, mut latest) = (0u32, now);
         let count = ports[index].receive(GULP, |arrival| {
             let Arrival { frame, stamp } = match arrival {
                 Ok(arrival) => arrival,
                 Err(refused) => return edge::refused(network.witnesses(), port, *last, &refused),
             };
-            // A frame that came after `now` was read has a stamp after it: read again, and no more.
-            let sent = stamps.believe(stamp, now).or_else(|| stamps.believe(stamp, read()));
+            // A frame that came after the clock was read has a stamp after it: read again.
+            let sent = stamps.believe(stamp, latest).or_else(|| {
+                latest = read();
+                stamps.believe(stamp, latest)
+            });
             unstamped += u32::from(sent.is_none());
             let sent = sent.unwrap_or(now);
             if timed {
@@ -293,7 +316,8 @@ impl<W: Wire> Pacer<W> {
         }
         let Self { ports, network, .. } = self;
         let put = |frame| ports[index].put(frame, now);
-        if edge::hand(network.witnesses(), (to, due), frame, put).is_err() {
+        if let Err(reason) = edge::hand(network.witnesses(), (to, due), frame, put) {
+            self.refused |= reason == DropReason::TapQueueFull;
             return;
         }
         let dues = &mut self.dues[index];
@@ -303,61 +327,6 @@ impl<W: Wire> Pacer<W> {
         dues.push(due);
         if dues.len() >= self.ports[index].burst() {
             self.kick(index);
-        }
-    }
-
-    /// Kicks every port that has frames queued. Tells when this makes an overload.
-    fn flush(&mut self, now: HostInstant) -> Option<Duration> {
-        while let Some(port) = self.dirty.pop() {
-            self.kick(port as usize);
-        }
-        if self.retry.is_some_and(|at| at <= now) {
-            self.retry = None;
-            (0..self.ports.len()).for_each(|index| self.kick_stuck(index));
-        }
-        let least = self.least_late.take()?;
-        // Guests with clocks of their own do not run on while the host falls behind.
-        self.clocks.common().filter(|clock| !clock.is_paused())?;
-        let overload = self.detector.is_overload(now, least);
-        self.overloads += u64::from(overload);
-        overload.then_some(least)
-    }
-
-    /// Sends the frames queued for one port, which were released now.
-    fn kick(&mut self, index: usize) {
-        let dues = &mut self.dues[index];
-        if dues.is_empty() {
-            return;
-        }
-        let now = (self.read)();
-        let released = self.clocks.of_receiver(index).at(now);
-        let mut least = self.least_late.unwrap_or(Duration::MAX);
-        let mut sum = Duration::ZERO;
-        for due in dues.drain(..) {
-            let late = released.saturating_since(due);
-            self.lateness.record(late);
-            least = least.min(late);
-            sum += late;
-        }
-        self.least_late = Some(least);
-        self.ports[index].note_late(sum);
-        self.kick_at(index, now);
-        self.note_exit(index);
-    }
-
-    fn kick_stuck(&mut self, index: usize) {
-        if self.ports[index].is_stuck() {
-            let now = (self.read)();
-            self.kick_at(index, now);
-        }
-    }
-
-    fn kick_at(&mut self, index: usize, now: HostInstant) {
-        let untaken = self.ports[index].kick(now);
-        let at = self.clocks.of_receiver(index).at(now);
-        edge::untaken(self.network.witnesses(), PortId(index as u32), at, untaken);
-        if self.ports[index].is_stuck() {
-            self.retry = Some(now + RETRY);
         }
     }
 }

@@ -150,6 +150,7 @@ impl<W: Wire> Pacer<W> {
     pub fn change(&mut self, changes: Vec<DirectionChange>) -> Result<(), NotChanged> {
         let now = self.clocks.floor((self.read)());
         self.network.change_together(changes, now)?;
+        self.least_delay = self.network.least_delay();
         let Self { network, clocks, plan, .. } = self;
         if let Some(own) = clocks.own() {
             own.rewire(plan, |direction| network.schedule(direction).least_delay());

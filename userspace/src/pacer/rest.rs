@@ -3,14 +3,19 @@
 //! | situation | choice | release error |
 //! |---|---|---|
 //! | next due instant within a wake-up's time | pass again (spin) | well below 1 µs |
+//! | something due soon, before anything that arrives now can be | a nap until that much early | none |
 //! | nothing due for longer | epoll on sockets, timer, doorbell | none, by waking that much early |
 //! | this slice's spinning used up | the same, waking just before | a wake-up, 5 to 40 µs |
 //! | more than [`CROWD`] frames/s | naps of [`NAPS`] wake-ups, then batches | up to a nap |
+//! | more frames than a tap's reader takes | a nap of [`LONGEST_NAP`] after each refusal | up to a nap |
 //! | nearly the whole slice was work | rest until the slice ends | up to 0.4 ms, in every 5 |
 //!
-//! Below some 300,000 frames/s the wake-ups cost more than the frames; above [`CROWD`] naps keep
-//! their number down. The last row keeps a thread under `SCHED_FIFO` below the kernel's throttle
-//! (`sched_rt_runtime_us`, 950 of 1000 ms), which would stop it for 50 ms at a time.
+//! Below some 300,000 frames/s the wake-ups cost more than the frames: a nap is not ended by arrivals,
+//! so that one wake-up serves what is due and what has come, and above [`CROWD`] several of each.
+//! What a tap refuses was work for nothing, of this thread and of whoever sent it: the nap gives the
+//! core to the reader, without whom no frame arrives at all. The last row keeps a thread under
+//! `SCHED_FIFO` below the kernel's throttle (`sched_rt_runtime_us`, 950 of 1000 ms), which would stop
+//! it for 50 ms at a time.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -53,6 +58,15 @@ const NAPS: u32 = 8;
 /// No nap is longer, even where waking takes long: releases must stay well within any tolerance.
 const LONGEST_NAP: Duration = Duration::from_micros(150);
 
+/// What is to come.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outlook {
+    /// When the next pass has something to do; `None`: not before a frame or an order arrives.
+    pub due: Option<HostInstant>,
+    /// How long a frame that arrives from now on may wait to be taken in: nobody can tell.
+    pub patience: Duration,
+}
+
 /// What to do until the next pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Choice {
@@ -83,7 +97,7 @@ impl Effort {
         Self { slice: now, rested: Duration::ZERO, handled: 0, busy: false, crowded: false, wake }
     }
 
-    fn choose(&mut self, now: HostInstant, work: Work, next: Option<HostInstant>) -> Choice {
+    fn choose(&mut self, now: HostInstant, work: Work, outlook: Outlook) -> Choice {
         self.turn_slice(now);
         self.handled += u64::from(work.received.max(work.released));
         let awake = now.saturating_since(self.slice).saturating_sub(self.rested);
@@ -91,16 +105,18 @@ impl Effort {
             return Choice::Nap(self.slice + SLICE);
         }
         if work.released as usize >= super::BATCH || work.received >= super::GULP {
-            return Choice::Again;
+            return if work.refused { Choice::Nap(now + LONGEST_NAP) } else { Choice::Again };
         }
         if self.crowded {
             return Choice::Nap(now + (self.wake * NAPS).min(LONGEST_NAP));
         }
         let spin = if awake < SPIN_SHARE { self.wake } else { SHORT_SPIN };
-        match next {
-            Some(due) if due.saturating_since(now) <= spin => Choice::Again,
-            Some(due) => Choice::Sleep(Some(now + (due.saturating_since(now) - spin))),
-            None => Choice::Sleep(None),
+        let Some(due) = outlook.due else { return Choice::Sleep(None) };
+        let left = due.saturating_since(now);
+        match left.checked_sub(spin).filter(|sleep| !sleep.is_zero()) {
+            None => Choice::Again,
+            Some(sleep) if left <= outlook.patience => Choice::Nap(now + sleep),
+            Some(sleep) => Choice::Sleep(Some(now + sleep)),
         }
     }
 
@@ -169,13 +185,8 @@ impl Rest {
     ///
     /// # Errors
     /// The kernel refuses to arm the timer or to wait, which it has no reason to.
-    pub fn take(
-        &mut self,
-        now: HostInstant,
-        work: Work,
-        next: Option<HostInstant>,
-    ) -> io::Result<()> {
-        let choice = self.effort.choose(now, work, next);
+    pub fn take(&mut self, now: HostInstant, work: Work, outlook: Outlook) -> io::Result<()> {
+        let choice = self.effort.choose(now, work, outlook);
         let slept = match choice {
             Choice::Again => return Ok(()),
             Choice::Nap(until) => clock_nanosleep_absolute(ClockId::Monotonic, &timespec(until)),
@@ -219,7 +230,7 @@ fn timespec(at: HostInstant) -> Timespec {
 mod tests {
     use super::*;
 
-    const NOTHING: Work = Work { received: 0, released: 0, overload: None };
+    const NOTHING: Work = Work { received: 0, released: 0, refused: false, overload: None };
 
     fn at(micros: u64) -> HostInstant {
         HostInstant::from_nanos(1_000_000_000 + micros * 1000)
@@ -229,27 +240,32 @@ mod tests {
         Effort::new(at(0))
     }
 
+    /// Nothing may wait.
+    fn due(at: impl Into<Option<HostInstant>>) -> Outlook {
+        Outlook { due: at.into(), patience: Duration::ZERO }
+    }
+
     #[test]
     fn an_idle_network_sleeps_until_something_happens() {
-        assert_eq!(effort().choose(at(10), NOTHING, None), Choice::Sleep(None));
+        assert_eq!(effort().choose(at(10), NOTHING, due(None)), Choice::Sleep(None));
     }
 
     #[test]
     fn sleep_ends_a_spin_before_the_due_instant() {
         let mut effort = effort();
-        assert_eq!(effort.choose(at(10), NOTHING, Some(at(200))), Choice::Sleep(Some(at(192))));
-        assert_eq!(effort.choose(at(193), NOTHING, Some(at(200))), Choice::Again);
-        assert_eq!(effort.choose(at(201), NOTHING, Some(at(200))), Choice::Again);
+        assert_eq!(effort.choose(at(10), NOTHING, due(at(200))), Choice::Sleep(Some(at(192))));
+        assert_eq!(effort.choose(at(193), NOTHING, due(at(200))), Choice::Again);
+        assert_eq!(effort.choose(at(201), NOTHING, due(at(200))), Choice::Again);
     }
 
     #[test]
     fn spinning_stops_when_its_share_of_the_slice_is_used_up() {
         let mut effort = effort();
-        let mut soon = |now| effort.choose(at(now), NOTHING, Some(at(now + 6)));
+        let mut soon = |now| effort.choose(at(now), NOTHING, due(at(now + 6)));
         assert_eq!(soon(3999), Choice::Again);
         assert_eq!(soon(4000), Choice::Sleep(Some(at(4002))));
         effort.note_rest(Duration::from_micros(500));
-        assert_eq!(effort.choose(at(4400), NOTHING, Some(at(4406))), Choice::Again);
+        assert_eq!(effort.choose(at(4400), NOTHING, due(at(4406))), Choice::Again);
     }
 
     #[test]
@@ -267,8 +283,24 @@ mod tests {
     fn constant_work_rests_at_the_end_of_every_slice() {
         let mut effort = effort();
         let full = Work { released: super::super::BATCH as u32, ..NOTHING };
-        assert_eq!(effort.choose(at(4599), full, None), Choice::Again);
-        assert_eq!(effort.choose(at(4600), full, None), Choice::Nap(at(5000)));
+        assert_eq!(effort.choose(at(4599), full, due(None)), Choice::Again);
+        assert_eq!(effort.choose(at(4600), full, due(None)), Choice::Nap(at(5000)));
+    }
+
+    #[test]
+    fn arrivals_end_no_sleep_that_is_shorter_than_they_can_wait() {
+        let patient = |due| Outlook { due: Some(at(due)), patience: Duration::from_micros(100) };
+        assert_eq!(effort().choose(at(10), NOTHING, patient(110)), Choice::Nap(at(102)));
+        assert_eq!(effort().choose(at(10), NOTHING, patient(111)), Choice::Sleep(Some(at(103))));
+        assert_eq!(effort().choose(at(10), NOTHING, patient(18)), Choice::Again);
+    }
+
+    #[test]
+    fn a_refusal_under_full_load_leaves_the_core_to_the_reader() {
+        let refused = Work { received: super::super::GULP, refused: true, ..NOTHING };
+        assert_eq!(effort().choose(at(10), refused, due(at(11))), Choice::Nap(at(160)));
+        let of_few = Work { received: 1, ..refused };
+        assert_eq!(effort().choose(at(10), of_few, due(at(11))), Choice::Again, "others go on");
     }
 
     #[test]
@@ -276,7 +308,7 @@ mod tests {
         let mut effort = effort();
         let some = Work { released: 200, ..NOTHING };
         let mut slice = |start| {
-            let choices = (0..5).map(|_| effort.choose(at(start), some, Some(at(start + 1))));
+            let choices = (0..5).map(|_| effort.choose(at(start), some, due(at(start + 1))));
             let last = choices.last();
             effort.note_rest(Duration::from_millis(4));
             last
@@ -284,7 +316,7 @@ mod tests {
         assert_eq!(slice(0), Some(Choice::Again));
         assert_eq!(slice(5000), Some(Choice::Again), "one busy slice is a burst");
         assert_eq!(slice(10_000), Some(Choice::Nap(at(10_064))));
-        effort.choose(at(15_000), NOTHING, None);
-        assert_eq!(effort.choose(at(20_000), NOTHING, None), Choice::Sleep(None));
+        effort.choose(at(15_000), NOTHING, due(None));
+        assert_eq!(effort.choose(at(20_000), NOTHING, due(None)), Choice::Sleep(None));
     }
 }

@@ -170,6 +170,14 @@ impl<F: Payload> Network<F> {
         firsts.into_iter().flatten().map(|(due, _)| due).min()
     }
 
+    /// How long any direction takes at least from now on, whatever is still to come of which it is
+    /// known. The longest span without any.
+    pub fn least_delay(&self) -> Duration {
+        let delays =
+            self.directions.iter().map(|direction| direction.link.schedule().least_delay());
+        delays.min().unwrap_or(Duration::MAX)
+    }
+
     /// What a direction has done.
     ///
     /// # Panics

@@ -36,10 +36,14 @@ pub enum Need {
     Readers,
     /// A browser without a window.
     Chromium,
+    /// Virtual Distributed Ethernet: a peer of ours.
+    Vde,
+    /// The network simulator ns-3: another, and what compiles a program for it.
+    Ns3,
 }
 
-/// Every part, the larger ones first.
-const ALL: [Need; 14] = [
+/// What running, building and testing take, the larger ones first.
+pub const ALL: [Need; 14] = [
     Need::Qemu,
     Need::EbpfToolchain,
     Need::StaticLibc,
@@ -55,16 +59,22 @@ const ALL: [Need; 14] = [
     Need::ImageTools,
     Need::Readers,
 ];
+/// What `cargo xtask bench peers` takes beside these, and nothing else.
+pub const PEERS: [Need; 2] = [Need::Vde, Need::Ns3];
 /// Each from another package.
 const IMAGE_TOOLS: [&str; 6] = ["mmdebstrap", "syslinux", "mcopy", "mkfs.vfat", "sfdisk", "mke2fs"];
 /// Of a package that syslinux only recommends.
 const BOOT_SECTOR: &str = "/usr/lib/syslinux/mbr/mbr.bin";
 /// Each from another package.
+const VDE: [&str; 2] = ["vde_switch", "wirefilter"];
+/// The module of ns-3 that reads and writes taps.
+const NS3: &str = "ns3-fd-net-device";
+/// Each from another package.
 const READERS: [&str; 4] = ["man", "less", "dot", "python3"];
 
-/// The parts that are not here.
-pub fn missing() -> Vec<Need> {
-    ALL.into_iter().filter(|need| !need.is_met()).collect()
+/// Those of these parts that are not here.
+pub fn missing(needs: &[Need]) -> Vec<Need> {
+    needs.iter().copied().filter(|need| !need.is_met()).collect()
 }
 
 impl Need {
@@ -85,6 +95,8 @@ impl Need {
             Self::ImageTools => "mmdebstrap, syslinux, mtools, dosfstools, fdisk, e2fsprogs",
             Self::Readers => "man, less, dot, python3",
             Self::Chromium => "Chromium",
+            Self::Vde => "VDE (vde_switch, wirefilter)",
+            Self::Ns3 => "ns-3, g++, pkg-config",
         }
     }
 
@@ -107,6 +119,7 @@ impl Need {
                 "what the examples of `--help` are piped into (`cargo xtask test qemu`)"
             }
             Self::Chromium => "opens labs' pages in the tests (`cargo xtask test qemu`)",
+            Self::Vde | Self::Ns3 => "measured beside ours (`cargo xtask bench peers`)",
         }
     }
 
@@ -131,6 +144,11 @@ impl Need {
             }
             Self::Readers => READERS.into_iter().all(|name| host::program(name).is_some()),
             Self::Chromium => host::program("chromium").is_some(),
+            Self::Vde => VDE.into_iter().all(|name| host::program(name).is_some()),
+            Self::Ns3 => {
+                ["g++", "pkg-config"].into_iter().all(|name| host::program(name).is_some())
+                    && process::read(Command::new("pkg-config").args(["--exists", NS3])).is_ok()
+            }
         }
     }
 
@@ -181,6 +199,10 @@ impl Need {
             )],
             Self::Readers => &[("Debian, Ubuntu, Fedora, Arch", "man-db less graphviz python3")],
             Self::Chromium => &[("Debian, Fedora, Arch", "chromium")],
+            Self::Vde => &[("Debian, Ubuntu", "vde-switch vde-wirefilter"), ("Arch", "vde2")],
+            Self::Ns3 => {
+                &[("Debian, Ubuntu", "libns3-dev g++ pkg-config"), ("Fedora", "ns3-devel")]
+            }
         }
     }
 }
@@ -208,8 +230,9 @@ mod tests {
 
     #[test]
     fn advice_names_part_purpose_and_sources() {
-        let text = advice(&ALL);
-        for need in ALL {
+        let all = [&ALL[..], &PEERS].concat();
+        let text = advice(&all);
+        for need in all {
             assert!(text.contains(need.part()) && text.contains(need.purpose()), "{need:?}");
         }
         for name in ["qemu-system-x86-core", "glibc-static", "rust-src", "Arch", "Fedora"] {

@@ -110,6 +110,8 @@ fn packages(need: Need) -> Option<Vec<String>> {
         }
         Need::Readers => &["man-db", "less", "graphviz", "python3"],
         Need::Chromium => &["chromium"],
+        Need::Vde => &["vde-switch", "vde-wirefilter"],
+        Need::Ns3 => &["libns3-dev", "g++", "pkg-config"],
         Need::EbpfToolchain => return COMPILERS.into_iter().find_map(compiler_packages),
     };
     Some(names.iter().map(|name| (*name).to_owned()).collect())

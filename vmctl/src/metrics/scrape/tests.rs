@@ -32,6 +32,8 @@ fn scrape() -> Scrape {
         accelerator: "tcg".into(),
         stamp: "kernel".into(),
         metrics: None,
+        web: None,
+        web_control: false,
         epoch_seconds: 0,
     };
     let mut observation = Observation::default();

@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use chronotap::xsk::Tap;
-use chronotap_tests::plane::frame;
+use chronotap::datapath::host_now;
+use chronotap::xsk::{Tap, become_fifo};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::setpriority_process;
 use rustix::time::{ClockId, Timespec, clock_gettime};
+
+use crate::plane::frame;
 
 /// No load sends more frames than this, whatever the machine can do.
 const MOST: u64 = 20_000_000;
@@ -19,8 +21,14 @@ pub fn hurry() {
     let _not_permitted = setpriority_process(None, -15);
 }
 
+/// Above the data plane, so that what is measured is when a frame is there to be read.
+const READER_PRIORITY: i32 = 20;
+
+/// Where a frame says when it was written: behind the Ethernet header.
+const STAMP: std::ops::Range<usize> = 14..22;
+
 /// What to send.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Load {
     /// Octets of each frame.
     pub len: usize,
@@ -31,7 +39,7 @@ pub struct Load {
 }
 
 /// What became of it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default, Debug)]
 pub struct Outcome {
     /// Frames written.
     pub sent: u64,
@@ -41,13 +49,18 @@ pub struct Outcome {
     pub rate: f64,
     /// CPU time of both fake guests; what the kernel does on their behalf is in it.
     pub cpu: Duration,
+    /// Nanoseconds between write and read of each frame, where a rate was asked for.
+    pub transits: Vec<u64>,
 }
 
 /// Sends from one tap and reads at the other until all has arrived.
+///
+/// # Panics
+/// When the taps are not what they should be.
 pub fn drive(from: &Tap, to: &Tap, load: Load) -> Outcome {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let sink = scope.spawn(|| drain(to, &over));
+        let sink = scope.spawn(|| drain(to, load, &over));
         let (sent, sender_cpu) = scope
             .spawn(|| {
                 hurry();
@@ -57,20 +70,22 @@ pub fn drive(from: &Tap, to: &Tap, load: Load) -> Outcome {
             .join()
             .expect("the sender ends");
         over.store(true, Ordering::Relaxed);
-        let Outcome { received, rate, cpu, .. } = sink.join().expect("the reader ends");
-        Outcome { sent, received, rate, cpu: cpu + sender_cpu }
+        let outcome = sink.join().expect("the reader ends");
+        Outcome { sent, cpu: outcome.cpu + sender_cpu, ..outcome }
     })
 }
 
-/// Writes frames; returns how many the tap took.
+/// Writes frames; returns how many the tap took. Where a rate is asked for, each says when it was
+/// written.
 pub fn generate(tap: &Tap, load: Load) -> u64 {
-    let ball = frame(1, 2, 0, load.len);
+    let mut ball = frame(1, 2, 0, load.len);
     let start = Instant::now();
     let mut sent = 0;
     let mut spacing = Spacing::default();
     while sent < MOST && start.elapsed() < load.span {
         if let Some(rate) = load.rate {
             spacing.wait(rate);
+            ball[STAMP].copy_from_slice(&host_now().as_nanos().to_ne_bytes());
         }
         // A full socket buffer is the only refusal; the frame is then simply not sent.
         sent += u64::from(tap.send(&ball).is_ok());
@@ -101,16 +116,27 @@ impl Spacing {
     }
 }
 
-fn drain(tap: &Tap, over: &AtomicBool) -> Outcome {
+fn drain(tap: &Tap, load: Load, over: &AtomicBool) -> Outcome {
     hurry();
+    let expected =
+        load.rate.map_or(0, |rate| (rate as f64 * load.span.as_secs_f64() * 1.5) as usize);
+    let mut transits = Vec::with_capacity(expected);
+    if load.rate.is_some() {
+        // Without the right to it the figures are merely noisier.
+        let _not_permitted = become_fifo(READER_PRIORITY);
+    }
     let mut room = [0; 2048];
     let mut received = 0u64;
     let mut first = None;
     let mut last = Instant::now();
     loop {
         match tap.receive(&mut room).expect("the tap is readable") {
-            Some(_frame) => {
+            Some(frame) if !is_ours(frame) => {}
+            Some(frame) => {
                 received += 1;
+                if load.rate.is_some() {
+                    transits.push(host_now().as_nanos().saturating_sub(written(frame)));
+                }
                 // The clock is read once in a while: this reader must not be what is measured.
                 if received % 64 == 1 {
                     last = Instant::now();
@@ -125,7 +151,35 @@ fn drain(tap: &Tap, over: &AtomicBool) -> Outcome {
     }
     let span = first.map_or(Duration::MAX, |first| last.saturating_duration_since(first));
     let rate = received as f64 / span.as_secs_f64().max(1e-6);
-    Outcome { received, rate, cpu: cpu(), sent: 0 }
+    Outcome { received, rate, cpu: cpu(), sent: 0, transits }
+}
+
+/// Whether a frame is from [`frame`], and not from a switch that talks to switches.
+fn is_ours(frame: &[u8]) -> bool {
+    frame.get(12..14) == Some(&[0x88, 0xb5])
+}
+
+/// When a frame was written.
+fn written(frame: &[u8]) -> u64 {
+    let octets = frame.get(STAMP).and_then(|octets| octets.try_into().ok());
+    u64::from_ne_bytes(octets.unwrap_or_default())
+}
+
+/// Runs `work` beside `hogs` threads that spin until it is done, or for a minute at most.
+pub fn with_hogs<T>(hogs: usize, work: impl FnOnce() -> T) -> T {
+    let over = AtomicBool::new(false);
+    let start = Instant::now();
+    let spin = || {
+        while !over.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(60) {
+            std::hint::spin_loop();
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..hogs).for_each(|_| drop(scope.spawn(spin)));
+        let outcome = work();
+        over.store(true, Ordering::Relaxed);
+        outcome
+    })
 }
 
 fn wait(tap: &Tap) {
@@ -141,15 +195,30 @@ pub fn cpu() -> Duration {
     Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
 }
 
-/// CPU time of the data-plane thread so far, from `/proc/self/task/*/schedstat`.
+/// CPU time of the data-plane thread so far.
+///
+/// # Panics
+/// When there is none.
 pub fn plane_cpu() -> Duration {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("/proc is mounted");
-    let is_plane = |path: &std::path::Path| {
-        std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "chronotap-data")
-    };
-    let task = tasks.flatten().map(|task| task.path()).find(|path| is_plane(path));
-    let path = task.expect("a data-plane thread").join("schedstat");
-    let line = std::fs::read_to_string(path).expect("the kernel keeps schedstat");
-    let nanos = line.split(' ').next().and_then(|word| word.parse().ok());
-    Duration::from_nanos(nanos.expect("nanoseconds on the CPU come first"))
+    cpu_of_threads("self", |name| name == "chronotap-data")
+}
+
+/// CPU time so far of the threads of a process whose names are wanted, from
+/// `/proc/PID/task/*/schedstat`.
+///
+/// # Panics
+/// When there is none of them.
+pub fn cpu_of_threads(process: &str, is_wanted: impl Fn(&str) -> bool) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("a process that runs");
+    let tasks = tasks.flatten().map(|task| task.path());
+    let wanted = tasks.filter(|path| {
+        std::fs::read_to_string(path.join("comm")).is_ok_and(|name| is_wanted(name.trim()))
+    });
+    let spans = wanted.map(|path| {
+        let line = std::fs::read_to_string(path.join("schedstat"));
+        let line = line.expect("the kernel keeps schedstat");
+        let nanos = line.split(' ').next().and_then(|word| word.parse().ok());
+        Duration::from_nanos(nanos.expect("nanoseconds on the CPU come first"))
+    });
+    spans.reduce(|sum, span| sum + span).expect("a thread of that name")
 }
