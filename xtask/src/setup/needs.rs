@@ -34,10 +34,12 @@ pub enum Need {
     ImageTools,
     /// What the examples of `--help` are piped into.
     Readers,
+    /// `prometheus`, `promtool`.
+    Prometheus,
 }
 
 /// Every part, the larger ones first.
-const ALL: [Need; 13] = [
+const ALL: [Need; 14] = [
     Need::Qemu,
     Need::EbpfToolchain,
     Need::StaticLibc,
@@ -51,6 +53,7 @@ const ALL: [Need; 13] = [
     Need::OpenSsh,
     Need::ImageTools,
     Need::Readers,
+    Need::Prometheus,
 ];
 /// Each from another package.
 const IMAGE_TOOLS: [&str; 6] = ["mmdebstrap", "syslinux", "mcopy", "mkfs.vfat", "sfdisk", "mke2fs"];
@@ -81,6 +84,7 @@ impl Need {
             Self::OpenSsh => "OpenSSH's client (ssh, ssh-keygen)",
             Self::ImageTools => "mmdebstrap, syslinux, mtools, dosfstools, fdisk, e2fsprogs",
             Self::Readers => "man, less, dot, python3",
+            Self::Prometheus => "Prometheus (prometheus, promtool)",
         }
     }
 
@@ -101,6 +105,9 @@ impl Need {
             Self::ImageTools => "make the disk image of the tests (`cargo xtask test qemu`)",
             Self::Readers => {
                 "what the examples of `--help` are piped into (`cargo xtask test qemu`)"
+            }
+            Self::Prometheus => {
+                "asks labs for what dashboards show (`cargo xtask test qemu`); its service stays off"
             }
         }
     }
@@ -125,6 +132,9 @@ impl Need {
                 here && Path::new(BOOT_SECTOR).exists()
             }
             Self::Readers => READERS.into_iter().all(|name| host::program(name).is_some()),
+            Self::Prometheus => {
+                ["prometheus", "promtool"].into_iter().all(|name| host::program(name).is_some())
+            }
         }
     }
 
@@ -174,7 +184,16 @@ impl Need {
                 "mmdebstrap syslinux syslinux-common mtools dosfstools fdisk e2fsprogs",
             )],
             Self::Readers => &[("Debian, Ubuntu, Fedora, Arch", "man-db less graphviz python3")],
+            Self::Prometheus => {
+                &[("Debian, Ubuntu, Arch", "prometheus"), ("Fedora", "golang-github-prometheus")]
+            }
         }
+    }
+
+    /// The service that a package starts and enables when it is installed, though only its programs
+    /// are wanted.
+    pub fn service(self) -> Option<&'static str> {
+        (self == Self::Prometheus).then_some("prometheus.service")
     }
 }
 
