@@ -4,11 +4,13 @@
 //! [`Observation::is_conserved`] holds exactly. The same value is filled again and again: after
 //! the first time nothing is allocated.
 
+use std::time::Duration;
+
 use crate::exact::ExactObservation;
 use crate::histogram::Histogram;
 use crate::port::{Port, Wire};
 use crate::sim::{
-    BacklogSize, DirectionCounters, DirectionId, Drops, LinkId, Network, Plan, PortId,
+    BacklogSize, DirectionCounters, DirectionId, Drops, Endpoint, LinkId, Network, Plan, PortId,
     SwitchCounters, SwitchId, VirtualInstant, Way,
 };
 use crate::xsk::{Frame, Occupancy};
@@ -40,6 +42,8 @@ pub struct PortObservation {
     pub waiting: u64,
     /// The tap is gone.
     pub gone: bool,
+    /// How much later than due frames were queued for the tap, summed up.
+    pub late: Duration,
 }
 
 /// One direction of a link.
@@ -53,6 +57,27 @@ pub struct DirectionObservation {
     pub backlog: BacklogSize,
     /// How many changes it has been through.
     pub changes: usize,
+    /// How long its wire was busy.
+    pub busy: Duration,
+    /// How much later than due its frames were released, summed up. Zero towards a switch.
+    pub late: Duration,
+}
+
+impl DirectionObservation {
+    /// Time from sending to release, summed up over all frames that it carried.
+    pub fn transit(&self) -> Duration {
+        let foreseen = u64::try_from(self.counters.transit_ns).unwrap_or(u64::MAX);
+        Duration::from_nanos(foreseen).saturating_add(self.late)
+    }
+}
+
+/// What barriers of the exact mode cost the host. Nothing of it says anything about the run.
+#[derive(Clone, Debug, Default)]
+pub struct Barriers {
+    /// Time from when all guests stood until those with something to do ran on.
+    pub cost: Histogram,
+    /// By guest: the time for which it was let run.
+    pub ran: Vec<Duration>,
 }
 
 /// Everything, at one instant.
@@ -80,6 +105,8 @@ pub struct Observation {
     pub memory: Occupancy,
     /// What the exact mode has to tell; `None` in the others.
     pub exact: Option<ExactObservation>,
+    /// What barriers cost; `None` in the other modes.
+    pub barriers: Option<Barriers>,
 }
 
 impl Observation {
@@ -101,13 +128,17 @@ impl Observation {
         self.in_flight = network.in_flight() as u64;
         self.stragglers = network.stragglers();
         self.directions.clear();
-        let directions = (0..plan.links.len() as u32)
-            .flat_map(|link| Way::BOTH.map(|way| DirectionId { link: LinkId(link), way }));
-        self.directions.extend(directions.map(|id| DirectionObservation {
+        let directions = plan.links.iter().zip((0..).map(LinkId)).flat_map(|(ends, link)| {
+            let [a, b] = ends.ends;
+            [(Way::Forward, b), (Way::Backward, a)].map(|(way, to)| (DirectionId { link, way }, to))
+        });
+        self.directions.extend(directions.map(|(id, to)| DirectionObservation {
             counters: *network.counters(id),
             in_flight: network.in_flight_on(id) as u64,
             backlog: network.backlog(id, now),
             changes: network.schedule(id).passed_by(now),
+            busy: network.busy(id, now),
+            late: late_at(ports, to),
         }));
         self.switches.clear();
         let switches = (0..plan.switches.len() as u32).map(SwitchId);
@@ -144,5 +175,13 @@ impl Observation {
     /// No frame appeared or vanished without being counted.
     pub fn is_conserved(&self) -> bool {
         self.created() == self.transmitted() + self.dropped() + self.held()
+    }
+}
+
+/// How late frames came to an end of a link. Nothing is late at a switch: it knows virtual time only.
+fn late_at<W: Wire>(ports: &[Port<W>], end: Endpoint) -> Duration {
+    match end {
+        Endpoint::Port(port) => ports[port.0 as usize].late(),
+        Endpoint::Switch(_) => Duration::ZERO,
     }
 }

@@ -265,6 +265,16 @@ impl<W: Wire> Port<W> {
         self.longest = longest(mtu);
     }
 
+    /// Counts by how much frames were queued later than they were due.
+    pub fn note_late(&mut self, late: Duration) {
+        self.counted.late = self.counted.late.saturating_add(late);
+    }
+
+    /// That, summed up.
+    pub fn late(&self) -> Duration {
+        self.counted.late
+    }
+
     /// What was counted so far.
     pub fn observe(&self) -> PortObservation {
         let live = self.wire.as_ref();

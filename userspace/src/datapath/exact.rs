@@ -5,12 +5,13 @@
 //! bell, the others have come or are waited for next. So a barrier costs few wake-ups, and none
 //! where the guests come within a short spin.
 
+mod pages;
+
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use chronotap_agent_abi::{Count, State};
 use rustix::event::epoll;
 use rustix::time::Timespec;
 
@@ -19,51 +20,14 @@ use super::dial::Dial;
 use super::plane::answer;
 use super::steer::{HoldReply, Steer};
 use super::{ExactError, ExactSettings, Speed, host_now};
-use crate::exact::{Coordinator, Gates, LONGEST_IDLE, SharedPage, Standing};
+use crate::exact::{Coordinator, LONGEST_IDLE};
+use crate::histogram::Histogram;
 use crate::sim::{GuestId, HostInstant, VirtualInstant};
 use crate::xsk::Socket;
+pub(super) use pages::Pages;
 
 /// Looks at a guest's page before sleeping: a few microseconds.
 const SPINS: u32 = 200;
-
-/// The guests' pages.
-pub(super) struct Pages(Vec<SharedPage>);
-
-impl Pages {
-    /// Maps them all.
-    pub(super) fn map(files: &[Arc<OwnedFd>]) -> io::Result<Self> {
-        let pages = files.iter().map(|file| SharedPage::of(file.as_fd()));
-        Ok(Self(pages.collect::<Result<_, _>>()?))
-    }
-
-    fn of(&self, guest: GuestId) -> &SharedPage {
-        &self.0[guest.0 as usize]
-    }
-
-    /// What the first agent says that does not work with its QEMU.
-    fn refusal(&self) -> Option<String> {
-        let refused = self.0.iter().find(|page| page.state() == State::Refused)?;
-        Some(refused.refusal())
-    }
-}
-
-impl Gates for Pages {
-    fn release(&mut self, guest: GuestId, deadline: VirtualInstant) {
-        self.of(guest).release(deadline);
-    }
-
-    fn standing(&self, guest: GuestId) -> Option<Standing> {
-        self.of(guest).standing()
-    }
-
-    fn complaint(&self, guest: GuestId) -> Option<&'static str> {
-        let page = self.of(guest);
-        Count::ALL.into_iter().find_map(|count| {
-            let complaint = count.complaint()?;
-            (page.count(count) > 0).then_some(complaint)
-        })
-    }
-}
 
 /// Host and virtual time were this far when virtual time began to keep to the host's.
 struct Anchor {
@@ -100,6 +64,8 @@ pub(super) struct ExactPlane {
     speed: Speed,
     anchor: Option<Anchor>,
     dial: Dial,
+    /// Host time from one window's end to the next one's beginning, where nothing held it up.
+    barriers: Histogram,
 }
 
 impl ExactPlane {
@@ -132,6 +98,7 @@ impl ExactPlane {
             speed: settings.speed,
             anchor: None,
             dial,
+            barriers: Histogram::default(),
         })
     }
 
@@ -159,6 +126,7 @@ impl ExactPlane {
         if let Some(guest) = self.coordinator.close() {
             return Next::Guest(guest);
         }
+        let stood = host_now();
         self.dial.stand(self.coordinator.now());
         // Before anybody is told where virtual time stands: it does not until the host's has come.
         if let Some(early) = self.early() {
@@ -175,6 +143,7 @@ impl ExactPlane {
         }
         let limit = self.advance.as_ref().map_or(VirtualInstant::MAX, |(end, _)| *end);
         self.coordinator.open(limit);
+        self.barriers.record(host_now().saturating_since(stood));
         Next::Again
     }
 
@@ -244,6 +213,9 @@ impl ExactPlane {
             Command::Observe(mut observation, reply) => {
                 self.coordinator.observe(&mut observation);
                 observation.paused = self.is_held;
+                let barriers = observation.barriers.get_or_insert_default();
+                barriers.cost.copy_from(&self.barriers);
+                self.coordinator.gates().tell_ran(&mut barriers.ran);
                 answer(reply, observation);
             }
             Command::Change(changes, reply) => answer(reply, self.coordinator.change(changes)),

@@ -332,12 +332,15 @@ impl<W: Wire> Pacer<W> {
         let now = (self.read)();
         let released = self.clocks.of_receiver(index).at(now);
         let mut least = self.least_late.unwrap_or(Duration::MAX);
+        let mut sum = Duration::ZERO;
         for due in dues.drain(..) {
             let late = released.saturating_since(due);
             self.lateness.record(late);
             least = least.min(late);
+            sum += late;
         }
         self.least_late = Some(least);
+        self.ports[index].note_late(sum);
         self.kick_at(index, now);
         self.note_exit(index);
     }

@@ -133,11 +133,16 @@ pub struct DirectionCounters {
 }
 
 impl DirectionCounters {
+    /// Frames that were not dropped when they were sent. Copies are made after that, and what there
+    /// is no room for is a copy.
+    pub fn carried(&self) -> u64 {
+        let refused = self.dropped.total() - self.dropped[DropReason::NoBuffer];
+        self.sent - refused
+    }
+
     /// The mean time from sending to arrival; `None` before the first frame.
     pub fn mean_transit(&self) -> Option<Duration> {
-        // Copies are made after sending, and what there is no room for is a copy.
-        let refused = self.dropped.total() - self.dropped[DropReason::NoBuffer];
-        let mean = self.transit_ns.checked_div(u128::from(self.sent - refused))?;
+        let mean = self.transit_ns.checked_div(u128::from(self.carried()))?;
         Some(Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX)))
     }
 }

@@ -14,6 +14,8 @@
 //! Changes are made when somebody would see the difference: before a frame is sent at their instant
 //! or later, and before one arrives that they could move.
 
+use std::time::Duration;
+
 use super::backlog::{Backlog, BacklogSize, Waiting};
 use super::counters::DropReason;
 use super::delivery::Lane;
@@ -24,7 +26,7 @@ use super::pace::{Pace, Wire, octets};
 use super::plan::DirectionId;
 use super::rate::{WireTime, work};
 use super::schedule::{Change, Schedule};
-use super::time::VirtualInstant;
+use super::time::{VirtualInstant, nanos};
 use super::trace::Opening;
 
 /// What becomes of a frame.
@@ -54,6 +56,10 @@ pub(super) struct LinkDirection {
     pace: Pace,
     /// When the wire has sent all that it has accepted.
     free: WireTime,
+    /// Since when it has been busy without a break, up to then.
+    since: VirtualInstant,
+    /// How long that and all times before take together, in nanoseconds.
+    busy: u64,
     /// How far a wire with a trace has used it.
     opening: Opening,
     backlog: Backlog,
@@ -70,6 +76,8 @@ impl LinkDirection {
         Self {
             pace: Pace::of(schedule.present()),
             free: WireTime::START,
+            since: VirtualInstant::ZERO,
+            busy: 0,
             opening: Opening::default(),
             backlog: Backlog::default(),
             last: [VirtualInstant::ZERO; Lane::COUNT],
@@ -107,6 +115,15 @@ impl LinkDirection {
 
     pub(super) fn backlog(&self, at: VirtualInstant) -> BacklogSize {
         self.backlog.size(at)
+    }
+
+    /// How long the wire has been busy up to `at`; never less than at an earlier call.
+    pub(super) fn busy(&self, at: VirtualInstant) -> Duration {
+        Duration::from_nanos(self.busy).saturating_sub(self.busy_beyond(at))
+    }
+
+    fn busy_beyond(&self, at: VirtualInstant) -> Duration {
+        self.free.rounded_up().saturating_since(at.max(self.since))
     }
 
     /// Sends a frame of `len` octets at `at`. Calls come in send order.
@@ -166,6 +183,7 @@ impl LinkDirection {
         let mut backlog = std::mem::take(&mut self.backlog);
         let same_trace = matches!(old.wire, Wire::Trace(_)) && old.wire == self.pace.wire;
         if !same_trace {
+            self.busy = nanos(self.busy(now));
             // Fractions of a nanosecond are in units of the old rate: round them away.
             self.free = WireTime::at(self.free.rounded_up().min(now));
             self.opening = Opening::default();
@@ -213,6 +231,9 @@ impl LinkDirection {
     /// `left` is what is left to do for it, where that is less than all.
     fn put_on_wire(&mut self, len: u32, left: Option<u128>, at: VirtualInstant) -> VirtualInstant {
         let free = self.free.no_earlier_than(at);
+        if free != self.free {
+            self.since = at;
+        }
         self.free = match &self.pace.wire {
             Wire::Instant => free,
             Wire::Rate(rate, overhead) => {
@@ -224,7 +245,10 @@ impl LinkDirection {
                 WireTime::at(done)
             }
         };
-        self.free.rounded_up()
+        let done = self.free.rounded_up();
+        let took = nanos(done.saturating_since(free.rounded_up()));
+        self.busy = self.busy.saturating_add(took);
+        done
     }
 
     /// Casts a frame's dice, which faults may decide.

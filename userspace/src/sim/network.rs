@@ -23,6 +23,8 @@
 
 mod changes;
 
+use std::time::Duration;
+
 use super::backlog::BacklogSize;
 use super::counters::{DirectionCounters, DropReason, Drops, SwitchCounters};
 use super::delivery::{Delivery, Flight};
@@ -182,6 +184,14 @@ impl<F: Payload> Network<F> {
     /// If the plan has no such link.
     pub fn backlog(&self, id: DirectionId, now: VirtualInstant) -> BacklogSize {
         self.directions[id.index()].link.backlog(now)
+    }
+
+    /// How long a direction's wire has been busy up to `now`.
+    ///
+    /// # Panics
+    /// If the plan has no such link.
+    pub fn busy(&self, id: DirectionId, now: VirtualInstant) -> Duration {
+        self.directions[id.index()].link.busy(now)
     }
 
     /// How many frames are under way along a direction.

@@ -246,7 +246,7 @@ impl<G: Guests + Reins> Course<G> {
             let Some(windows) = windows else { return };
             for (seen, rider) in windows.guests.iter_mut().zip(&self.riders) {
                 let Rider { clock, source, departed, .. } = *rider;
-                *seen = GuestClock { clock, source, departed };
+                *seen = GuestClock { clock, source, departed, ..*seen };
             }
             runs.iter().for_each(|run| windows.count_run(run));
             windows.close(self.now, wall);

@@ -34,6 +34,7 @@ pub(super) struct Rider {
 
 /// What a run through a window was like.
 pub(super) struct Run {
+    pub(super) guest: GuestId,
     pub(super) cont: Duration,
     pub(super) stopped: Stopped,
     /// How far past the window's end the guest got.
@@ -90,7 +91,7 @@ impl Rider {
         self.learn(end);
         let overrun = self.clock.saturating_since(end);
         let misjudged = believed.saturating_since(self.clock);
-        Ok(Some(Run { cont: resumed.cost, stopped, overrun, misjudged }))
+        Ok(Some(Run { guest: self.guest, cont: resumed.cost, stopped, overrun, misjudged }))
     }
 
     /// Moves the lead towards where stops come before the end as often as after it.

@@ -53,11 +53,21 @@ pub struct GuestClock {
     pub source: ClockSource,
     /// The guest has ended.
     pub departed: bool,
+    /// How far it ran past the ends of windows, summed up.
+    pub overrun: Duration,
+    /// How often that was more than the budget.
+    pub over_budget: u64,
 }
 
 impl Windows {
     pub(super) fn new(quantum: Quantum, parallel: u32, at: VirtualInstant, guests: usize) -> Self {
-        let clock = GuestClock { clock: at, source: ClockSource::default(), departed: false };
+        let clock = GuestClock {
+            clock: at,
+            source: ClockSource::default(),
+            departed: false,
+            overrun: Duration::ZERO,
+            over_budget: 0,
+        };
         Self {
             quantum,
             parallel,
@@ -90,7 +100,12 @@ impl Windows {
         self.read.record(run.stopped.read_cost);
         self.overrun.record(run.overrun);
         self.misjudged.record(run.misjudged);
-        self.over_budget += u64::from(run.overrun > self.quantum.budget());
+        let over_budget = u64::from(run.overrun > self.quantum.budget());
+        self.over_budget += over_budget;
+        if let Some(guest) = self.guests.get_mut(run.guest.0 as usize) {
+            guest.overrun += run.overrun;
+            guest.over_budget += over_budget;
+        }
         self.estimated += u64::from(run.stopped.source == ClockSource::Estimate);
     }
 

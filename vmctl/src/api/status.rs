@@ -50,6 +50,9 @@ pub enum LabState {
 }
 
 impl LabState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Booting, Self::Running, Self::Paused, Self::Stopping];
+
     /// The word that tables and JSON use.
     pub fn word(self) -> &'static str {
         match self {
@@ -141,6 +144,10 @@ pub enum GuestState {
 }
 
 impl GuestState {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Booting, Self::Ready, Self::Running, Self::Silent, Self::Dead];
+
     /// The word that tables and JSON use.
     pub fn word(self) -> &'static str {
         match self {

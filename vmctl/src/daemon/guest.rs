@@ -2,7 +2,7 @@
 
 use std::{io, path::Path, pin::pin, process::ExitStatus, sync::Arc, time::Duration};
 
-use chronotap::sim::HostInstant;
+use chronotap::{datapath::host_now, sim::HostInstant};
 use tokio::{
     net::UnixStream,
     sync::{broadcast::error::RecvError, mpsc},
@@ -105,6 +105,7 @@ impl Prepared {
             life.session = None;
             life.state = GuestState::Dead;
         });
+        seat.stopwatch.end(host_now());
         if seat.guest.on_exit == OnExit::End {
             // A full or closed channel means that the lab is ending already.
             drop(ended.try_send(format!("{end}, and the topology says on_exit = \"end\"")));

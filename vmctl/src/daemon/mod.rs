@@ -14,6 +14,7 @@
 //! * `lab`, `seat`, `events`, `overload`: what is known while it runs. `status`, `inspect`, `pairs`,
 //!   [`describe`]: told.
 //! * `guest`, `agent`, `console`, `fleet`: one guest's attendants, and all guests at once.
+//!   `stopwatch`: how long one was let run.
 //! * `runs`, `heard`, `perturbed`: what guests did by themselves, whether it was listened to, and
 //!   what the host did to them; `attention`: what that takes. `judge`: whether it is what the file
 //!   expects.
@@ -59,6 +60,7 @@ mod runs;
 mod seat;
 pub mod signals;
 mod status;
+mod stopwatch;
 
 use std::{
     sync::Arc,

@@ -18,7 +18,10 @@ use rustix::process::Signal;
 use tokio::sync::watch;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{attention::Attention, console::Console, describe, perturbed::Perturbed, runs::Runs};
+use super::{
+    attention::Attention, console::Console, describe, perturbed::Perturbed, runs::Runs,
+    stopwatch::Stopwatch,
+};
 use crate::{
     api::{
         access::{Gdb, Ssh},
@@ -71,6 +74,8 @@ pub struct Seat {
     pub runs: Runs,
     /// Ways to it beside these.
     pub ways: Ways,
+    /// For how long it ran, and for how long it was held.
+    pub stopwatch: Stopwatch,
     quiet: bool,
     perturbed: Perturbed,
     attention: Attention,
@@ -115,6 +120,7 @@ impl Seat {
             consoles,
             runs,
             ways,
+            stopwatch: Stopwatch::default(),
             quiet,
             perturbed,
             attention,
@@ -319,7 +325,7 @@ impl Seat {
     }
 
     /// Host time that its processors have run; `None` when it has ended.
-    fn vcpu_time(&self) -> Option<Duration> {
+    pub fn vcpu_time(&self) -> Option<Duration> {
         let looked = match self.threads.get() {
             Some(threads) => usage::threads_time(self.pid, threads),
             None => usage::processor_threads(self.pid).and_then(|threads| {

@@ -6,6 +6,7 @@ pub mod time;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chronotap::{
+    datapath::host_now,
     exact::ExactObservation,
     histogram::Histogram,
     observation::{DirectionObservation, Observation},
@@ -18,16 +19,16 @@ use super::{
     inspect,
     lab::Lab,
     pairs,
-    seat::Seat,
+    seat::{Life, Seat},
 };
 use crate::{
     api::{
         exact::{ConsoleDigest, Exact},
         failure::{Failure, chain},
-        status::{EVENTS_KEPT, Guest, Lateness, Link, Status, Time, Way},
+        status::{EVENTS_KEPT, Guest, GuestState, Lateness, Link, Status, Time, Way},
         time::Spans,
     },
-    metrics::{ON_LINKS, Scrape, told},
+    metrics::{GuestTally, ON_LINKS, Scrape, told},
     scenario,
 };
 pub use pace::Pace;
@@ -108,7 +109,12 @@ pub async fn scrape(lab: &Lab) -> Result<Scrape, Failure> {
     let kernel = lab.datapath.kernel_counters().map_err(|error| Failure::runtime(chain(&error)))?;
     Ok(Scrape {
         names: lab.names.clone(),
+        about: lab.about.clone(),
+        state: lab.state(),
+        settings: lab.settings(&observation),
+        guests: tallies(lab, &observation),
         kernel,
+        overloads: tally.overloads,
         user_pauses: tally.user_pauses,
         overload_pauses: tally.overload_pauses,
         virtual_time: now(windows.as_ref(), &observation),
@@ -117,6 +123,27 @@ pub async fn scrape(lab: &Lab) -> Result<Scrape, Failure> {
         perturbed: lab.perturbed.first().is_some(),
         observation: *observation,
     })
+}
+
+/// What a guest did on its host, as QMP knows it.
+fn tally(seat: &Seat) -> GuestTally {
+    let Life { state, reboots, .. } = seat.life();
+    let (ran, held) = seat.stopwatch.read(host_now());
+    let vcpus = seat.vcpu_time().filter(|_| state != GuestState::Dead);
+    GuestTally { state, reboots, ran, held, vcpus }
+}
+
+/// What guests did on their host. In mode `exact` they are held at barriers, which QMP knows nothing
+/// of.
+fn tallies(lab: &Lab, observation: &Observation) -> Vec<GuestTally> {
+    let mut tallies: Vec<_> = lab.seats.iter().map(|seat| tally(seat)).collect();
+    if let Some(barriers) = &observation.barriers {
+        for (tally, ran) in tallies.iter_mut().zip(&barriers.ran) {
+            let all = tally.ran + tally.held;
+            (tally.ran, tally.held) = (*ran, all.saturating_sub(*ran));
+        }
+    }
+    tallies
 }
 
 /// Virtual time at an observation.

@@ -2,43 +2,27 @@
 
 use std::fmt;
 
-use chronotap::{
-    sim::VirtualInstant,
-    synchronizer::{GuestClock, Windows},
-};
-use prometheus_client::{encoding::DescriptorEncoder, registry::Unit};
+use chronotap::synchronizer::Windows;
+use prometheus_client::encoding::DescriptorEncoder;
 
-use super::scrape::{counter, gauge, histogram, plain};
+use super::encode::{SECONDS, count, counter, gauge, histogram};
 
-/// Writes the families of a lab that runs in windows; `guests` are the names of its guests.
-pub(super) fn encode(
-    encoder: &mut DescriptorEncoder,
-    windows: &Windows,
-    guests: &[String],
-) -> fmt::Result {
+/// Writes the families of a lab that runs in windows.
+pub(super) fn encode(encoder: &mut DescriptorEncoder, windows: &Windows) -> fmt::Result {
+    count(&mut counter(encoder, "windows", "Windows completed", None)?, windows.count)?;
     length(encoder, windows)?;
-    progress(encoder, windows)?;
     costs(encoder, windows)?;
-    exactness(encoder, windows)?;
-    clocks(encoder, windows, guests)
+    exactness(encoder, windows)
 }
 
 fn length(encoder: &mut DescriptorEncoder, windows: &Windows) -> fmt::Result {
-    let seconds = Some(&Unit::Seconds);
     let quantum = windows.quantum;
     let help = "Length of a window in virtual time";
-    let mut metric = gauge(encoder, "window", help, seconds)?;
+    let mut metric = gauge(encoder, "window", help, SECONDS)?;
     metric.encode_gauge(&quantum.span().as_secs_f64())?;
     let help = "Time by which a guest may overrun a window without frames being late";
-    let mut metric = gauge(encoder, "window_budget", help, seconds)?;
+    let mut metric = gauge(encoder, "window_budget", help, SECONDS)?;
     metric.encode_gauge(&quantum.budget().as_secs_f64())
-}
-
-fn progress(encoder: &mut DescriptorEncoder, windows: &Windows) -> fmt::Result {
-    plain(&mut counter(encoder, "windows", "Windows completed", None)?, windows.count)?;
-    let Some(ratio) = windows.ratio() else { return Ok(()) };
-    let help = "Virtual seconds for each of the host's since windows began, pauses aside";
-    gauge(encoder, "virtual_wall_ratio", help, None)?.encode_gauge(&ratio)
 }
 
 fn costs(encoder: &mut DescriptorEncoder, windows: &Windows) -> fmt::Result {
@@ -55,21 +39,9 @@ fn exactness(encoder: &mut DescriptorEncoder, windows: &Windows) -> fmt::Result 
     let help = "Time by which frames came early, since a guest's start was misjudged";
     histogram(encoder, "misjudged", help, &windows.misjudged)?;
     let help = "Runs of a guest that overran the window by more than the budget";
-    plain(&mut counter(encoder, "overruns", help, None)?, windows.over_budget)?;
+    count(&mut counter(encoder, "overruns", help, None)?, windows.over_budget)?;
     let help = "Readings of guests' clocks that were estimates";
-    plain(&mut counter(encoder, "clock_estimates", help, None)?, windows.estimated)
-}
-
-/// A guest that has ended has no clock any more.
-fn clocks(encoder: &mut DescriptorEncoder, windows: &Windows, guests: &[String]) -> fmt::Result {
-    let help = "A guest's own clock at its last stop, in the lab's virtual time";
-    let mut family = gauge(encoder, "guest_clock", help, Some(&Unit::Seconds))?;
-    let living = guests.iter().zip(&windows.guests).filter(|(_, guest)| !guest.departed);
-    for (name, GuestClock { clock, .. }) in living {
-        let seconds = clock.saturating_since(VirtualInstant::ZERO).as_secs_f64();
-        family.encode_family(&[("guest", name.as_str())])?.encode_gauge(&seconds)?;
-    }
-    Ok(())
+    count(&mut counter(encoder, "clock_estimates", help, None)?, windows.estimated)
 }
 
 #[cfg(test)]
@@ -78,8 +50,8 @@ pub mod tests {
 
     use chronotap::{
         histogram::Histogram,
-        sim::{Lookahead, Quantum},
-        synchronizer::ClockSource,
+        sim::{Lookahead, Quantum, VirtualInstant},
+        synchronizer::{ClockSource, GuestClock},
     };
 
     use super::*;
@@ -93,7 +65,13 @@ pub mod tests {
     /// Two windows of two guests, of which one has ended.
     pub fn two_windows() -> Windows {
         let at = |millis| VirtualInstant::ZERO + Duration::from_millis(millis);
-        let guest = |departed| GuestClock { clock: at(3018), source: ClockSource::Hpet, departed };
+        let guest = |departed| GuestClock {
+            clock: at(3018),
+            source: ClockSource::Hpet,
+            departed,
+            overrun: Duration::from_micros(2500),
+            over_budget: 1,
+        };
         let (span, budget) = (Duration::from_millis(8), Duration::from_millis(2));
         Windows {
             quantum: Quantum::new(span, budget, &Lookahead::of(None)).expect("fits"),

@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chronotap::synchronizer::{Guests, GuestsError};
+use chronotap::{
+    datapath::host_now,
+    synchronizer::{Guests, GuestsError},
+};
 use futures_util::future::join_all;
 
 use super::{describe::nanos, seat::Seat};
@@ -106,7 +109,13 @@ async fn obey(hand: &Hand, order: Order) -> Result<Option<Instant>, (String, qmp
         Order::Cont => hand.qmp.cont().await,
     };
     match outcome {
-        Ok(()) => Ok(Some(Instant::now())),
+        Ok(()) => {
+            match order {
+                Order::Stop => hand.seat.stopwatch.hold(host_now()),
+                Order::Cont => hand.seat.stopwatch.go(host_now()),
+            }
+            Ok(Some(Instant::now()))
+        }
         // A QEMU that has hung up is about to end, which its seat will tell.
         Err(qmp::QmpError::Closed(_)) => Ok(None),
         Err(error) => Err((hand.seat.name().to_owned(), error)),

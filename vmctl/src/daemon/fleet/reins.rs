@@ -150,6 +150,7 @@ impl Hand {
 
     async fn cont(&self) -> Result<Resumed, QmpError> {
         let going = self.qmp.go().await?;
+        self.seat.stopwatch.go(going.at);
         let mut held = self.held();
         let (earliest, latest) = (going.at, held.latest_start(&going));
         held.going = Some(going);
@@ -164,6 +165,7 @@ impl Hand {
         let mut readings = Readings::default();
         readings.set(first, first.parse(&halted.answer));
         let mut answered = halted.answered;
+        self.seat.stopwatch.hold(halted.at);
         let going = self.held().going.take();
         let ran = going.map_or(Reckoning::ZERO, |going| ran(&going, &halted));
         let enough = self.held().clock.is_enough(first, readings.get(first), ran);

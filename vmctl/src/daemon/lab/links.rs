@@ -16,6 +16,7 @@ use crate::{
         link::{Direction, LinkChange, LinksChange},
     },
     daemon::status::virtual_time,
+    metrics::Setting,
     scenario::{self, FoundLink, Happening, Scenario},
     units::Delay,
 };
@@ -88,6 +89,12 @@ impl Lab {
             link.profiles = schedules.map(|schedule| schedule.present().clone());
         }
         scenario
+    }
+
+    /// What each link direction is set to, as it was when this was observed.
+    pub fn settings(&self, observation: &Observation) -> Vec<Setting> {
+        let schedules = self.caught_up(observation);
+        schedules.iter().flatten().map(|schedule| Setting::of(schedule.present())).collect()
     }
 
     /// Writes down what the file has happen to links, within a moment of when it does. Ends when the
