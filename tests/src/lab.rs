@@ -122,6 +122,9 @@ impl Lab {
     /// Asserts that nothing of the lab is left on the host.
     pub fn assert_gone(&self) {
         assert!(!self.state_dir().exists(), "{} is left", self.state_dir().display());
+        let target = self.state_dir().with_file_name("prometheus.d").join(&*self.name);
+        let target = target.with_extension("json");
+        assert!(!target.exists(), "{} is left", target.display());
         let mounts = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
         let ours = self.state_dir();
         assert!(!mounts.contains(path(&ours)), "a mount of {} is left", ours.display());

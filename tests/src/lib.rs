@@ -6,6 +6,7 @@
 //! * [`figures`]: what is made of measured values before they are compared and printed.
 //! * [`image`]: a real disk image, made once.
 //! * [`lab`]: a running lab, driven through the `vmctl` binary as a user would, gone when dropped.
+//! * [`metrics`]: what metrics say, beside the page that documents them.
 //! * [`mischief`]: a host that is busy, and processes that stand still.
 //! * [`netns`]: a network namespace for the length of a test.
 //! * [`plane`]: a data plane over taps of our own, with the test in the guests' place.
@@ -26,6 +27,7 @@ pub mod detective;
 pub mod figures;
 pub mod image;
 pub mod lab;
+pub mod metrics;
 pub mod mischief;
 pub mod netns;
 pub mod ping;

@@ -13,6 +13,7 @@ use std::{
 use chronotap_tests::{
     figures::{Figures, median},
     lab::{Lab, command, told, vmctl},
+    metrics::{assert_documented, scrape},
     ping::Ping,
     time::{assert_in_step, wait_for},
     topology::{SMALL, lockstep, pair, realtime},
@@ -62,31 +63,8 @@ fn time_passes_in_windows_and_by_the_nanosecond() {
     lab.vmctl(&["resume"]);
     assert_eq!(lab.run_for("30ms").passed_ns, 30 * MS);
     assert_in_step(&lab);
-    assert_metrics_tell_of_windows(&lab);
-}
-
-fn assert_metrics_tell_of_windows(lab: &Lab) {
     let address = lab.look().lab.metrics.expect("metrics are served");
-    let url = format!("http://{address}/metrics");
-    let output = Command::new("curl").args(["--silent", "--fail", &url]).output();
-    let text = String::from_utf8(output.expect("curl runs").stdout).expect("text");
-    for name in [
-        "chronotap_window_seconds",
-        "chronotap_window_budget_seconds",
-        "chronotap_windows_total",
-        "chronotap_virtual_wall_ratio",
-        "chronotap_stop_seconds_bucket",
-        "chronotap_clock_read_seconds_bucket",
-        "chronotap_cont_seconds_bucket",
-        "chronotap_overrun_seconds_bucket",
-        "chronotap_skew_seconds_bucket",
-        "chronotap_overruns_total",
-        "chronotap_clock_estimates_total",
-        "chronotap_guest_clock_seconds",
-        "chronotap_release_lateness_seconds_bucket",
-    ] {
-        assert!(text.contains(&format!("\n{name}{{")), "{name} is missing in:\n{text}");
-    }
+    assert_documented(&scrape(address), "lockstep");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! State directories: whose they are, what is found in them, how they end. Without privilege.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use vmctl::api::targets::TargetGroup;
 use vmctl::lab::{LabError, LabRecord, Labs, ProcessId, Removed};
 use vmctl::scenario::{LabName, NodeName};
 
@@ -46,8 +48,7 @@ fn a_lab_is_claimed_by_one_and_listed_while_it_lives() {
     assert!(labs.list().expect("a root that does not exist is empty").is_empty());
     let state = labs.claim(&name).expect("claimed");
     assert!(state.leftovers().is_empty());
-    let mode = fs::metadata(state.path()).expect("there").permissions().mode();
-    assert_eq!(mode & 0o777, 0o700);
+    assert_eq!(mode(state.path()), 0o700);
 
     let record = LabRecord::of_this_process("/pair.toml".into()).expect("/proc");
     state.write_record(&record).expect("written");
@@ -72,6 +73,47 @@ fn two_labs_live_side_by_side() {
     let (one, two) = (labs.claim(&name).expect("claimed"), labs.claim(&other).expect("claimed"));
     assert_ne!(one.path(), two.path());
     assert!(one.remove().is_ok() && two.path().exists());
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("there").permissions().mode() & 0o7777
+}
+
+#[test]
+fn others_find_the_metrics_of_labs_and_nothing_else_of_them() {
+    let Place { labs, name, root: _root } = place();
+    assert!(labs.targets().expect("none").is_empty());
+    let other = LabName::new("other").expect("a name");
+    let (one, two) = (labs.claim(&name).expect("claimed"), labs.claim(&other).expect("claimed"));
+    let group = |lab: &LabName, port| {
+        TargetGroup::new(lab.as_str(), "exact", SocketAddr::from(([127, 0, 0, 1], port)))
+    };
+    one.announce(&group(&name, 1)).expect("written");
+    one.announce(&group(&name, 2)).expect("replaced");
+    two.announce(&group(&other, 3)).expect("written");
+    assert_eq!(labs.targets().expect("read"), [group(&other, 3), group(&name, 2)]);
+    let pattern = labs.target_pattern();
+    let directory = pattern.parent().expect("a directory");
+    let file = directory.join("pair.json");
+    assert_eq!(mode(labs.root()), 0o711, "to be passed through, not to be listed");
+    assert_eq!((mode(directory), mode(&file), mode(one.path())), (0o755, 0o644, 0o700));
+    let read: serde_json::Value =
+        serde_json::from_slice(&fs::read(&file).expect("readable")).expect("JSON");
+    let labels = serde_json::json!({"lab": "pair", "mode": "exact"});
+    assert_eq!(read, serde_json::json!([{"targets": ["127.0.0.1:2"], "labels": labels}]));
+    assert_eq!(labs.list().expect("readable").len(), 2, "the files are no lab");
+
+    one.remove().expect("removed");
+    assert_eq!(labs.targets().expect("read"), [group(&other, 3)]);
+    // Dropping releases the lock and leaves everything, as SIGKILL does.
+    drop(two);
+    assert_eq!(labs.targets().expect("read").len(), 1);
+    fs::write(directory.join("odd.json"), "{}").expect("written");
+    let odd = labs.targets().expect_err("not a list").to_string();
+    assert!(odd.contains("odd.json"), "{odd}");
+    fs::remove_file(directory.join("odd.json")).expect("removed");
+    labs.teardown(&other, PATIENT).expect("removed");
+    assert_eq!(fs::read_dir(directory).expect("readable").count(), 0);
 }
 
 #[test]

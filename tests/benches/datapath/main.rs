@@ -10,6 +10,7 @@
 mod accuracy;
 mod footprint;
 mod load;
+mod scrape;
 mod throughput;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -24,11 +25,12 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("{cores} cores, load average at start: {}", load.trim());
-    let sections: [(&str, fn()); 4] = [
+    let sections: [(&str, fn()); 5] = [
         ("throughput", throughput::run),
         ("accuracy", accuracy::run),
         ("allocations", footprint::allocations),
         ("memory", footprint::memory),
+        ("scrape", scrape::run),
     ];
     for (name, section) in sections.into_iter().filter(|(name, _)| is_wanted(name)) {
         println!("\n## {name}");

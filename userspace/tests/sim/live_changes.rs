@@ -43,6 +43,22 @@ fn what_waits_takes_the_new_rate() {
 }
 
 #[test]
+fn a_wire_is_busy_for_as_long_as_it_sends() {
+    let with_rate = |rate| Profile { rate, ..slow() };
+    let table = [(rate(16_000_000), 1750), (rate(4_000_000), 5500), (None, 500)];
+    for (rate, busy) in table {
+        let mut network = pair(&slow());
+        (0..3).for_each(|id| network.submit(ALICE, ns(0), numbered(id, 1000)));
+        let busy_at = |network: &Network<_>, at| network.busy(FORWARD, us(at)).as_micros();
+        assert_eq!([0, 400, 3000, 9000].map(|at| busy_at(&network, at)), [0, 400, 3000, 3000]);
+        network.set_profile(FORWARD, &with_rate(rate), us(500));
+        assert_eq!([500, 9000].map(|at| busy_at(&network, at)), [500, busy], "{rate:?}");
+        network.submit(ALICE, us(20_000), numbered(3, 1000));
+        assert_eq!(busy_at(&network, 9000), busy, "it does not go back, nor ahead");
+    }
+}
+
+#[test]
 fn what_waits_takes_the_new_delay_and_overhead() {
     let delay = Duration::from_millis(7);
     assert_eq!(after_change(Profile { delay, ..slow() }), [8000, 9000, 10_000]);

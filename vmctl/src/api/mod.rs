@@ -18,6 +18,7 @@
 //! | `GET /v1/capture?at=…` | [`CaptureQuery`](capture::CaptureQuery), as a query | pcapng, as it comes: [`capture`] |
 //! | `DELETE /v1/captures/ID` | | nothing; that capture ends |
 //! | `GET /v1/events?last=N&follow` | | lines of [`Event`](status::Event): the last N or all; then as they come |
+//! | `GET /v1/metrics` | | OpenMetrics, as text |
 //! | `GET /v1/runs` | | [`Runs`](runs::Runs) |
 //! | `POST /v1/play` | [`Play`](play::Play) | [`Played`](play::Played), when the run is over |
 //! | `GET /v1/log`, `GET /v1/guests/NODE/log` | query: [`LogQuery`](logs::LogQuery) | the log, as it was written |
@@ -47,6 +48,7 @@ pub mod play;
 pub mod progress;
 pub mod runs;
 pub mod status;
+pub mod targets;
 pub mod time;
 
 /// The largest request body that the daemon reads, in bytes; every body of this API is far smaller.

@@ -96,6 +96,13 @@ impl Client {
         parse(&answer, method, path)
     }
 
+    /// One scrape of its metrics.
+    pub async fn metrics(&self) -> Result<String, Failure> {
+        let (method, path) = ("GET", "/v1/metrics");
+        let answer = http::request(self.connect().await?, method, path, Vec::new()).await?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
     /// What the lab's clocks show.
     pub async fn clock(&self) -> Result<Clock, Failure> {
         self.get("/v1/clock").await

@@ -21,6 +21,7 @@ pub mod inspect;
 mod link;
 mod logs;
 mod man;
+mod metrics;
 mod path;
 mod pipe;
 mod privilege;
@@ -82,6 +83,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::SshConfig(args) => done(wait(ssh_config::run(&args, lab, format))),
         Command::Gdb(args) => done(gdb::run(&args, lab, format)),
         Command::Verify(args) => wait(verify::run(&args, lab, format)),
+        Command::Metrics(args) => done(wait(metrics::run(&args, lab, format))),
         Command::Pause => done(wait(time::pause(lab, format))),
         Command::Resume => done(wait(time::resume(lab, format))),
         Command::Step(args) => wait(advance::step(args.duration, lab, format)),

@@ -25,6 +25,7 @@ use crate::{
         play::{Play, Played},
         runs::Runs,
         status::{Barrier, Event, Lab, Link, Listed, Status},
+        targets::TargetGroup,
         time::{Advance, Advanced, Clock},
     },
     output::{self, graph::Graph},
@@ -93,6 +94,7 @@ fn commands(types: &mut SchemaGenerator) -> Value {
         ("cp", of::<Copied>(types)),
         ("ssh-config", of::<Vec<Ssh>>(types)),
         ("gdb", of::<Gdb>(types)),
+        ("metrics targets", of::<Vec<TargetGroup>>(types)),
     ];
     printed.into_iter().map(|(command, schema)| (command.to_owned(), schema.to_value())).collect()
 }

@@ -40,6 +40,7 @@ use crate::api::{
     status::Link,
     time::{Advance, Advanced},
 };
+use crate::metrics::server;
 
 /// Connections served at once, consoles and commands included; more wait in the socket's queue.
 const CONNECTIONS: usize = 256;
@@ -76,6 +77,7 @@ fn router(lab: Arc<Lab>, pace: Arc<Pace>) -> Router {
         .route("/v1/advance", post(advance))
         .route("/v1/play", post(play))
         .route("/v1/clock", get(clock))
+        .route("/v1/metrics", get(metrics))
         .route("/v1/runs", get(async |State(lab): Shared| Json(lab.runs())))
         .route("/v1/events", get(events))
         .route("/v1/pings", post(async |State(lab): Shared| answer(lab.watch_pings().await)))
@@ -102,6 +104,11 @@ async fn events(State(lab): Shared, request: Request) -> Result<Response, Refusa
     let (mut parts, _) = request.into_parts();
     let wanted = event_lines::Wanted::of(&mut parts).await?;
     Ok(event_lines::answer(&lab.journal, &wanted)?)
+}
+
+async fn metrics(State(lab): Shared) -> Result<Response, Refusal> {
+    let text = status::metrics(&lab).await?;
+    Ok(([(CONTENT_TYPE, server::CONTENT_TYPE)], text).into_response())
 }
 
 async fn guest(State(lab): Shared, Path(node): Path<String>) -> Answer<Guest> {

@@ -98,11 +98,15 @@ pub fn links(lab: &Lab, observation: &Observation) -> Vec<Link> {
     scenario.links.iter().zip(ways).map(|(link, ways)| measured(link, ways, observation)).collect()
 }
 
-/// What a scrape of the metrics tells.
+/// The metrics, as Prometheus reads them.
 ///
 /// # Errors
-/// When the data plane does not answer.
-pub async fn scrape(lab: &Lab) -> Result<Scrape, Failure> {
+/// When the data plane or the kernel does not answer.
+pub async fn metrics(lab: &Lab) -> Result<String, Failure> {
+    scrape(lab).await?.render().map_err(Failure::runtime)
+}
+
+async fn scrape(lab: &Lab) -> Result<Scrape, Failure> {
     let (observation, wall_time) = lab.observe().await?;
     let windows = lab.synchronizer.windows();
     let tally = lab.synchronizer.tally();

@@ -11,6 +11,7 @@
 //!   ssh/                  a pair of keys, for guests that have a login over the network
 //!   guests/NAME/          qmp.sock, qemu.log, console0.sock, console0.log, console1.sock, …,
 //!                         seed.img, gdb.sock
+//! /run/chronotap/prometheus.d/LAB.json   where its metrics are         targets
 //! ```
 //!
 //! A tap lives as long as its namespace and descriptors do; a process of the lab is one with a
@@ -28,6 +29,7 @@ mod socket;
 mod sweep;
 mod tail;
 pub mod tap;
+mod targets;
 mod teardown;
 pub mod usage;
 

@@ -7,6 +7,7 @@ use super::claim::NETNS;
 use super::error::{Attempt as _, LabError};
 use super::netns::{self, NetNs};
 use super::residents::{self, Survivor};
+use super::targets;
 
 /// What was found and taken away.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,7 @@ impl Removed {
 
 /// Empties the state directory at `path` of lab `name`.
 pub(super) fn empty(path: &Path, name: &str) -> Result<Removed, LabError> {
+    targets::withdraw(path)?;
     let mount = path.join(NETNS);
     let processes = match NetNs::open(&mount)? {
         Some(namespace) => kill_residents(&namespace, &mount, name)?,

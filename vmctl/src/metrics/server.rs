@@ -33,8 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How many ports after the wanted one are tried.
 const PORTS: u16 = 100;
 
+/// The kind of text that a scrape is:
 /// <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md#overall-structure>
-const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What renders a scrape.
 pub type Render =

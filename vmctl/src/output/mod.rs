@@ -17,6 +17,7 @@ pub mod play;
 pub mod progress;
 pub mod status;
 pub mod table;
+pub mod targets;
 pub mod text;
 pub mod time;
 pub mod verify;

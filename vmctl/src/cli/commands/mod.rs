@@ -6,6 +6,7 @@ mod files;
 mod guest;
 mod lab;
 mod measure;
+mod metrics;
 mod network;
 mod shell;
 mod time;
@@ -17,6 +18,7 @@ pub use files::*;
 pub use guest::*;
 pub use lab::*;
 pub use measure::*;
+pub use metrics::*;
 pub use network::*;
 pub use shell::*;
 pub use time::*;
@@ -68,6 +70,7 @@ ends with the lab.")]
     SshConfig(SshConfig),
     Gdb(Gdb),
     Doctor(Doctor),
+    Metrics(Metrics),
 
     /// Stop all guests and virtual time
     #[command(after_help = "\

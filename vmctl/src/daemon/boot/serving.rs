@@ -6,7 +6,7 @@ use chronotap::datapath;
 use tokio::net::UnixListener;
 
 use crate::{
-    api::failure::Failure,
+    api::{failure::Failure, targets::TargetGroup},
     daemon::{belongings::Belongings, lab::Lab, leash::Announcer, routes, status},
     lab::bind_socket,
     metrics,
@@ -34,6 +34,8 @@ pub(super) async fn metrics_listener(
     }
     belongings.record.metrics = Some(address);
     belongings.dir.write_record(&belongings.record)?;
+    let mode = scenario.time.mode().word();
+    belongings.dir.announce(&TargetGroup::new(scenario.name.as_str(), mode, address))?;
     Ok(listener)
 }
 
@@ -59,10 +61,7 @@ pub(super) fn serve(
     let scraped = lab.clone();
     let render: metrics::server::Render = Arc::new(move || {
         let lab = scraped.clone();
-        Box::pin(async move {
-            let scrape = status::scrape(&lab).await.map_err(|failure| failure.message)?;
-            scrape.render().map_err(|error| error.to_string())
-        })
+        Box::pin(async move { status::metrics(&lab).await.map_err(|failure| failure.message) })
     });
     belongings.tasks.spawn(metrics::server::serve(metrics, render));
     Ok(())

@@ -1,3 +1,5 @@
+//! What scrapes of labs in all modes say, held against the page that documents them.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
