@@ -39,7 +39,10 @@ impl Labs {
             ("lockstep", lockstep(&[]) + SMALL + &link),
             ("exact", exact + SMALL + &link),
         ];
-        let up = |(mode, text): &(&str, String)| Lab::up(&format!("t-prom-{mode}"), text);
+        // Each is slowed by those that are up already.
+        let patient = ["--timeout", "10m"];
+        let up =
+            |(mode, text): &(&str, String)| Lab::up_with(&format!("t-prom-{mode}"), text, &patient);
         let labs: Vec<Lab> = texts.iter().map(up).collect();
         let ping = ["exec", "alice", "--", "ping", "-q", "-i", "0.1", "bob"];
         let pings = labs.iter().map(|lab| lab.spawn(&ping)).collect();
