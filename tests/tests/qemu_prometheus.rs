@@ -33,11 +33,11 @@ impl Labs {
             "[node.alice]\n[node.bob]\n[node.hub]\nkind = 'switch'\n{}",
             hub.map(|link| link + keys).concat()
         );
-        let exact = "[time]\nmode = 'exact'\nspeed = '1x'\n".to_owned();
+        let exact = "[time]\nmode = 'exact'\nips = '62.5MHz'\nspeed = '1x'\n".to_owned();
         let texts = [
-            ("realtime", realtime() + SMALL + &star),
-            ("lockstep", lockstep(&[]) + SMALL + &link),
             ("exact", exact + SMALL + &link),
+            ("lockstep", lockstep(&[]) + SMALL + &link),
+            ("realtime", realtime() + SMALL + &star),
         ];
         // Each is slowed by those that are up already.
         let patient = ["--timeout", "10m"];
