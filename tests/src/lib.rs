@@ -2,6 +2,7 @@
 //!
 //! * [`agent`]: a QEMU with the agent of mode `exact`, with the test in the daemon's place.
 //! * [`browser`]: Chromium without a window, driven as a user would.
+//! * [`dashboards`]: the project's dashboards, rules and documented metrics.
 //! * [`detective`]: whether what a guest saw of its clocks in some runs differs from other runs.
 //! * [`figures`]: what is made of measured values before they are compared and printed.
 //! * [`image`]: a real disk image, made once.
@@ -13,6 +14,7 @@
 //! * [`plane`]: a data plane over taps of our own, with the test in the guests' place.
 //! * [`ping`]: what `ping` printed, as numbers.
 //! * [`programs`]: the programs in the kernel, loaded but attached to nothing.
+//! * [`prometheus`]: a Prometheus of our own with the project's configuration.
 //! * [`site`]: a lab's directory, namespace and taps without a daemon.
 //! * [`terminal`]: a terminal of tmux, typed into and read as a person would.
 //! * [`time`]: how a lab's time goes, and letting it pass.
@@ -23,6 +25,7 @@
 
 pub mod agent;
 pub mod browser;
+pub mod dashboards;
 pub mod detective;
 pub mod figures;
 pub mod image;
@@ -34,6 +37,7 @@ pub mod netns;
 pub mod ping;
 pub mod plane;
 pub mod programs;
+pub mod prometheus;
 pub mod repeat;
 pub mod site;
 pub mod terminal;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::process;
+use crate::{host, process};
 
 /// Whether apt has fetched its lists: it knows the package it comes in itself to be somewhere.
 pub fn has_lists() -> bool {
@@ -83,6 +83,26 @@ pub fn install(packages: &[String], suite: Option<&str>) -> Result<()> {
         command.args(["--target-release", suite]);
     }
     process::run(command.args(packages))
+}
+
+/// Installs what brings services, and leaves these neither started nor enabled. Whoever wants one
+/// enables it as ever.
+///
+/// # Errors
+/// If the installation fails, or systemd does not obey.
+pub fn without_services(services: &[&str], install: impl FnOnce() -> Result<()>) -> Result<()> {
+    if services.is_empty() || host::program("systemctl").is_none() {
+        return install();
+    }
+    // A package's scripts start no service that is masked, and do not undo what they have not done.
+    systemctl("mask", services)?;
+    let installed = install();
+    let unmasked = systemctl("unmask", services);
+    installed.and(unmasked).and_then(|()| systemctl("disable", services))
+}
+
+fn systemctl(order: &str, services: &[&str]) -> Result<()> {
+    process::run(process::as_root("systemctl").arg(order).args(services))
 }
 
 /// apt-get as root, which asks nothing and waits while another apt is at work.

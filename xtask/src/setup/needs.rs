@@ -36,6 +36,8 @@ pub enum Need {
     Readers,
     /// A browser without a window.
     Chromium,
+    /// `prometheus`, `promtool`.
+    Prometheus,
     /// Virtual Distributed Ethernet: a peer of ours.
     Vde,
     /// The network simulator ns-3: another, and what compiles a program for it.
@@ -43,7 +45,7 @@ pub enum Need {
 }
 
 /// What running, building and testing take, the larger ones first.
-pub const ALL: [Need; 14] = [
+pub const ALL: [Need; 15] = [
     Need::Qemu,
     Need::EbpfToolchain,
     Need::StaticLibc,
@@ -58,6 +60,7 @@ pub const ALL: [Need; 14] = [
     Need::OpenSsh,
     Need::ImageTools,
     Need::Readers,
+    Need::Prometheus,
 ];
 /// What `cargo xtask bench peers` takes beside these, and nothing else.
 pub const PEERS: [Need; 2] = [Need::Vde, Need::Ns3];
@@ -97,6 +100,7 @@ impl Need {
             Self::Chromium => "Chromium",
             Self::Vde => "VDE (vde_switch, wirefilter)",
             Self::Ns3 => "ns-3, g++, pkg-config",
+            Self::Prometheus => "Prometheus (prometheus, promtool)",
         }
     }
 
@@ -120,6 +124,9 @@ impl Need {
             }
             Self::Chromium => "opens labs' pages in the tests (`cargo xtask test qemu`)",
             Self::Vde | Self::Ns3 => "measured beside ours (`cargo xtask bench peers`)",
+            Self::Prometheus => {
+                "asks labs for what dashboards show (`cargo xtask test qemu`); its service stays off"
+            }
         }
     }
 
@@ -148,6 +155,9 @@ impl Need {
             Self::Ns3 => {
                 ["g++", "pkg-config"].into_iter().all(|name| host::program(name).is_some())
                     && process::read(Command::new("pkg-config").args(["--exists", NS3])).is_ok()
+            }
+            Self::Prometheus => {
+                ["prometheus", "promtool"].into_iter().all(|name| host::program(name).is_some())
             }
         }
     }
@@ -203,7 +213,16 @@ impl Need {
             Self::Ns3 => {
                 &[("Debian, Ubuntu", "libns3-dev g++ pkg-config"), ("Fedora", "ns3-devel")]
             }
+            Self::Prometheus => {
+                &[("Debian, Ubuntu, Arch", "prometheus"), ("Fedora", "golang-github-prometheus")]
+            }
         }
+    }
+
+    /// The service that a package starts and enables when it is installed, though only its programs
+    /// are wanted.
+    pub fn service(self) -> Option<&'static str> {
+        (self == Self::Prometheus).then_some("prometheus.service")
     }
 }
 

@@ -65,7 +65,8 @@ impl Plan {
             self.steps.iter().partition(|step| step.origin == Origin::Own);
         let packages: Vec<_> = own.iter().flat_map(|step| step.packages.clone()).collect();
         if !packages.is_empty() {
-            apt::install(&packages, None)?;
+            let services: Vec<_> = own.iter().filter_map(|step| step.need.service()).collect();
+            apt::without_services(&services, || apt::install(&packages, None))?;
         }
         newer.into_iter().try_for_each(Step::install_backport)
     }
@@ -112,6 +113,7 @@ fn packages(need: Need) -> Option<Vec<String>> {
         Need::Chromium => &["chromium"],
         Need::Vde => &["vde-switch", "vde-wirefilter"],
         Need::Ns3 => &["libns3-dev", "g++", "pkg-config"],
+        Need::Prometheus => &["prometheus"],
         Need::EbpfToolchain => return COMPILERS.into_iter().find_map(compiler_packages),
     };
     Some(names.iter().map(|name| (*name).to_owned()).collect())
