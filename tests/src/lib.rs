@@ -11,6 +11,7 @@
 //! * [`ping`]: what `ping` printed, as numbers.
 //! * [`programs`]: the programs in the kernel, loaded but attached to nothing.
 //! * [`site`]: a lab's directory, namespace and taps without a daemon.
+//! * [`soak`]: a lab under traffic for as long as one likes, and whether anything gets lost or grows.
 //! * [`terminal`]: a terminal of tmux, typed into and read as a person would.
 //! * [`time`]: how a lab's time goes, and letting it pass.
 //! * [`topology`]: texts of topology files for small labs in either mode.
@@ -30,6 +31,7 @@ pub mod plane;
 pub mod programs;
 pub mod repeat;
 pub mod site;
+pub mod soak;
 pub mod terminal;
 pub mod time;
 pub mod topology;
