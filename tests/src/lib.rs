@@ -16,6 +16,7 @@
 //! * [`time`]: how a lab's time goes, and letting it pass.
 //! * [`topology`]: texts of topology files for small labs in either mode.
 //! * [`tshark`]: captures as tshark reads them.
+//! * [`validate`]: what labs are asked for beside what real guests find.
 
 #![forbid(unsafe_code)]
 
@@ -36,3 +37,4 @@ pub mod terminal;
 pub mod time;
 pub mod topology;
 pub mod tshark;
+pub mod validate;

@@ -43,10 +43,12 @@ const LEAST_INTERVAL: Duration = Duration::from_millis(250);
 /// an outage ends begins anew.
 const TRAFFIC: &str = "iperf3 -s -D
 (while :; do ping -q -i 0.2 -c 100 PEER; done) </dev/null >/dev/null 2>&1 &
-(while :; do iperf3 -c PEER -u -b 500k -l 700 -t 60; sleep 1; done) </dev/null >/dev/null 2>&1 &";
+echo $! >/tmp/loops
+(while :; do iperf3 -c PEER -u -b 500k -l 700 -t 60; sleep 1; done) </dev/null >/dev/null 2>&1 &
+echo $! >>/tmp/loops";
 
 /// Ends all of it.
-const QUIET: &str = "killall sh ping iperf3; true";
+const QUIET: &str = "kill $(cat /tmp/loops); killall ping iperf3; true";
 
 /// Boots the lab, lets it run for so long, and takes it down.
 ///

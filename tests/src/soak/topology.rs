@@ -39,7 +39,10 @@ pub struct Plan {
 /// Virtual time from one event of the trunk to the next, in seconds.
 const EVERY: u64 = 5;
 
-/// A lab has no more events, over all links; those of the trunk count twice, as do partitions'.
+/// Events beyond the length, for virtual time that passes while guests boot on a busy host.
+const BEYOND: u64 = 24;
+
+/// More of them would make a file that nobody reads, and a lab has no more than 1024.
 const MOST_EVENTS: u64 = 200;
 
 /// What the links of guests take turns in, besides what all have.
@@ -79,7 +82,7 @@ impl Plan {
         }
         text += "[[link]]\nendpoints = ['west:trunk', 'east:trunk']\n";
         let first = boot(mode);
-        let events = (length.as_secs() / EVERY + 2).min(MOST_EVENTS);
+        let events = (length.as_secs() / EVERY + BEYOND).min(MOST_EVENTS);
         let partitions: String =
             (0..events).map(|number| change(first + number * EVERY, number)).collect();
         text + &partitions
