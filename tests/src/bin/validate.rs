@@ -27,13 +27,18 @@ struct Arguments {
 fn main() -> ExitCode {
     let Arguments { modes, subjects, short, output } = Arguments::parse();
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let command = format!("cargo xtask validate {}", words.join(" "));
+    let command = match words.as_slice() {
+        // What the command without arguments says by itself.
+        [] => "cargo xtask validate".to_owned(),
+        [flag, _] if flag == "--output" => "cargo xtask validate".to_owned(),
+        words => format!("cargo xtask validate -- {}", words.join(" ")),
+    };
     let plan = Plan {
         modes: if modes.is_empty() { Mode::value_variants().to_vec() } else { modes },
         subjects: if subjects.is_empty() { Subject::value_variants().to_vec() } else { subjects },
         is_short: short,
     };
-    let report = run(&plan, command.trim_end(), |row| eprintln!("{row}"));
+    let report = run(&plan, &command, |row| eprintln!("{row}"));
     let text = report.to_string();
     let written = match &output {
         Some(file) => std::fs::write(file, &text).map_err(|error| (file, error)),

@@ -22,7 +22,7 @@ impl Trial {
     /// # Errors
     /// When iperf3 fails, or nothing came.
     pub fn transfer(&self, arguments: &str) -> Result<Goodput> {
-        let server = "rm -f /tmp/iperf; (iperf3 -s -1 -J >/tmp/iperf) </dev/null 2>&1 & sleep 0.5";
+        let server = "iperf3 -s -1 -J >/tmp/iperf </dev/null 2>&1 & sleep 0.5";
         self.sh("bob", server)?;
         let client = self.sh("alice", &format!("iperf3 -c bob -J {arguments}"))?;
         let receives = if arguments.contains("-R") {

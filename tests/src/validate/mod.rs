@@ -46,19 +46,19 @@ type Measurement<'a> = (Subject, &'a dyn Fn(&Trial) -> Result<Vec<Row>>);
 pub fn run(plan: &Plan, command: &str, mut told: impl FnMut(&Row)) -> Report {
     let mut report = Report::begin(command);
     for &mode in &plan.modes {
-        for rows in [on_pair(plan, mode), on_shared(plan, mode)] {
-            for row in rows {
-                told(&row);
-                report.rows.push(row);
-            }
-        }
+        let mut add = |row: Row| {
+            told(&row);
+            report.rows.push(row);
+        };
+        on_pair(plan, mode, &mut add);
+        on_shared(plan, mode, &mut add);
     }
     report.end();
     report
 }
 
 /// What two guests tell.
-fn on_pair(plan: &Plan, mode: Mode) -> Vec<Row> {
+fn on_pair(plan: &Plan, mode: Mode, add: &mut dyn FnMut(Row)) {
     let is_short = plan.is_short;
     let few = |all: u32| if is_short { all / 4 } else { all };
     let shapes = if is_short { &Shape::ALL[..1] } else { &Shape::ALL };
@@ -72,36 +72,39 @@ fn on_pair(plan: &Plan, mode: Mode) -> Vec<Row> {
         (Subject::Rate, &|trial| load::rate(trial, seconds, !is_short)),
         (Subject::Queue, &|trial| load::queue(trial, queues)),
     ];
-    measure(plan, mode, "validate", &pair(&["delay = '20ms'", "queue = '64KiB'"]), &measurements)
+    let topology = pair(&["delay = '20ms'", "queue = '64KiB'"]);
+    measure(plan, mode, ("validate", &topology), &measurements, add);
 }
 
 /// What many guests tell.
-fn on_shared(plan: &Plan, mode: Mode) -> Vec<Row> {
+fn on_shared(plan: &Plan, mode: Mode, add: &mut dyn FnMut(Row)) {
     let measurements: [Measurement; 1] =
         [(Subject::Sharing, &|trial| sharing::sharing(trial, 6000))];
-    measure(plan, mode, "validate-shared", &sharing::shared_topology(), &measurements)
+    let topology = sharing::shared_topology();
+    measure(plan, mode, ("validate-shared", &topology), &measurements, add);
 }
 
+/// Boots a lab, if there is something to be measured in it, and measures.
 fn measure(
     plan: &Plan,
     mode: Mode,
-    name: &str,
-    topology: &str,
+    lab: (&str, &str),
     measurements: &[Measurement],
-) -> Vec<Row> {
+    add: &mut dyn FnMut(Row),
+) {
     let wanted = |subject: Subject| plan.subjects.contains(&subject);
     let wanted: Vec<_> = measurements.iter().filter(|(subject, _)| wanted(*subject)).collect();
-    let Some((first, _)) = wanted.first() else { return Vec::new() };
-    let failed = |subject, why: String| {
-        let why = why.replace('\n', " ");
-        vec![Row::new(subject, mode, "all").demand(false, format!("not measured: {why}"))]
-    };
-    let trial = match Trial::up(name, mode, topology) {
-        Ok(trial) => trial,
-        Err(why) => return failed(*first, why),
-    };
-    let rows = wanted
-        .iter()
-        .map(|(subject, rows)| rows(&trial).unwrap_or_else(|why| failed(*subject, why)));
-    rows.flatten().collect()
+    if wanted.is_empty() {
+        return;
+    }
+    let (name, topology) = lab;
+    let trial = Trial::up(name, mode, topology);
+    for (subject, rows) in wanted {
+        let rows = trial.as_ref().map_err(Clone::clone).and_then(rows);
+        let failed = |why: String| {
+            let why = format!("not measured: {}", why.replace('\n', " "));
+            vec![Row::new(*subject, mode, "all").demand(false, why)]
+        };
+        rows.unwrap_or_else(failed).into_iter().for_each(&mut *add);
+    }
 }

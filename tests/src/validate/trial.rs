@@ -22,7 +22,7 @@ pub type Result<T> = std::result::Result<T, String>;
 const BOOT_PATIENCE: &str = "8m";
 
 /// How long a command in a guest may take, in virtual time: nothing here takes as long.
-const COMMAND_PATIENCE: &str = "10m";
+const COMMAND_PATIENCE: &str = "10min";
 
 /// The ICMP identifier of our pings.
 const ID: u16 = 7001;
