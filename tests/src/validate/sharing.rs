@@ -11,8 +11,8 @@ use super::{
 };
 use crate::lab::told;
 
-/// The switch's end of the link that is shared, which is its name too.
-const SHARED: &str = "sink:eth0";
+/// The link that is shared, by the end that sends to the sink.
+const SHARED: &str = "hub:sink";
 /// Senders.
 const SENDERS: usize = 4;
 /// Payload rate of each in Mbit/s, where they send datagrams: the same, and not.

@@ -95,6 +95,9 @@ pub struct Fit {
 
 /// Holds samples against a distribution; `None` for fewer than two, or where one is no number.
 pub fn fit(samples: Vec<f64>, shape: Shape) -> Option<Fit> {
+    if samples.len() < 2 {
+        return None;
+    }
     let method = KSOneSampleAlternativeMethod::TwoSidedAsymptotic;
     let (distance, chance) = ks_onesample(samples, &shape, method, NaNPolicy::Error).ok()?;
     Some(Fit { distance, chance })
@@ -115,9 +118,20 @@ mod tests {
 
     #[test]
     fn bounds_are_those_of_clopper_and_pearson() {
-        // From R: binom.test(5, 100, conf.level = 0.999)$conf.int and the closed forms for none and all.
+        // By their definition: at the bounds, a count as far off has a chance of half of the level.
+        let chance = |p: f64, counts: std::ops::RangeInclusive<u64>| {
+            let mut exactly = (1.0 - p).powi(100);
+            let mut sum = 0.0;
+            for k in 0..=100u64 {
+                sum += if counts.contains(&k) { exactly } else { 0.0 };
+                exactly *= (100 - k) as f64 / (k + 1) as f64 * p / (1.0 - p);
+            }
+            sum
+        };
         let [least, most] = shares(5, 100);
-        assert!((least - 0.00765).abs() < 2e-3 && (most - 0.1529).abs() < 5e-3, "{least} {most}");
+        let [above, below] = [chance(least, 5..=100), chance(most, 0..=5)];
+        assert!((above / (ALPHA / 2.0) - 1.0).abs() < 1e-3, "{least}: {above}");
+        assert!((below / (ALPHA / 2.0) - 1.0).abs() < 1e-3, "{most}: {below}");
         let none = shares(0, 1000);
         assert_eq!(none[0], 0.0);
         assert!((none[1] - (1.0 - (ALPHA / 2.0).powf(1e-3))).abs() < 1e-6, "{none:?}");
