@@ -7,7 +7,7 @@ use std::{
 };
 
 /// What does not change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
     processor: String,
     cores: usize,
