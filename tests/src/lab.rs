@@ -31,10 +31,22 @@ impl Lab {
 
     /// The same, with more arguments for `vmctl up`.
     pub fn up_with(name: &str, topology: &str, args: &[&str]) -> Self {
+        Self::try_up(name, topology, args).unwrap_or_else(|why| panic!("up failed: {why}"))
+    }
+
+    /// The same, for those who can do without the lab.
+    ///
+    /// # Errors
+    /// What `vmctl` said.
+    pub fn try_up(name: &str, topology: &str, args: &[&str]) -> Result<Self, String> {
         let (lab, file) = Self::written(name, topology);
         let output = vmctl(["up", "-d", path(&file)].into_iter().chain(args.iter().copied()));
-        assert!(output.status.success(), "up failed: {}", told(&output));
-        lab
+        if output.status.success() {
+            return Ok(lab);
+        }
+        // What did not come up is not there to be taken down.
+        std::mem::forget(lab);
+        Err(told(&output))
     }
 
     /// Starts `vmctl up` in the foreground, with piped standard streams, and returns at once.

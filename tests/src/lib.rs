@@ -16,10 +16,12 @@
 //! * [`programs`]: the programs in the kernel, loaded but attached to nothing.
 //! * [`prometheus`]: a Prometheus of our own with the project's configuration.
 //! * [`site`]: a lab's directory, namespace and taps without a daemon.
+//! * [`soak`]: a lab under traffic for as long as one likes, and whether anything gets lost or grows.
 //! * [`terminal`]: a terminal of tmux, typed into and read as a person would.
 //! * [`time`]: how a lab's time goes, and letting it pass.
 //! * [`topology`]: texts of topology files for small labs in either mode.
 //! * [`tshark`]: captures as tshark reads them.
+//! * [`validate`]: what labs are asked for beside what real guests find.
 
 #![forbid(unsafe_code)]
 
@@ -40,7 +42,9 @@ pub mod programs;
 pub mod prometheus;
 pub mod repeat;
 pub mod site;
+pub mod soak;
 pub mod terminal;
 pub mod time;
 pub mod topology;
 pub mod tshark;
+pub mod validate;

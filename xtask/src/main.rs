@@ -15,6 +15,7 @@ mod setup;
 mod test;
 mod tidy;
 mod up;
+mod validate;
 mod workspace;
 
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Verb {
     Up(up::Arguments),
     Test(test::Arguments),
     Bench(bench::Arguments),
+    Validate(validate::Validate),
+    Soak(validate::Soak),
     /// Check the house rules that no compiler checks.
     Tidy,
 }
@@ -63,6 +66,8 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Up(arguments) => up::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
+        Verb::Validate(arguments) => validate::validate(&arguments),
+        Verb::Soak(arguments) => validate::soak(&arguments),
         Verb::Tidy => tidy::run(),
     }
 }

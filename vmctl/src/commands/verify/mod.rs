@@ -15,7 +15,7 @@ mod judge;
 mod paths;
 mod plan;
 mod probe;
-mod trips;
+pub mod trips;
 
 use std::time::Duration;
 
