@@ -1,6 +1,6 @@
 //! The commands of a running lab, as a user types them.
 
-use std::process::Command;
+use std::{io::Write as _, process::Command};
 
 use chronotap_tests::{
     lab::{Lab, told},
