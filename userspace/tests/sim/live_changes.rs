@@ -52,6 +52,8 @@ fn a_wire_is_busy_for_as_long_as_it_sends() {
         let busy_at = |network: &Network<_>, at| network.busy(FORWARD, us(at)).as_micros();
         assert_eq!([0, 400, 3000, 9000].map(|at| busy_at(&network, at)), [0, 400, 3000, 3000]);
         network.change(FORWARD, Patch::from(&with_rate(rate)), us(500));
+        // Changes are made when their time has come to whoever looks at arrivals.
+        drain(&mut network, us(9000));
         assert_eq!([500, 9000].map(|at| busy_at(&network, at)), [500, busy], "{rate:?}");
         network.submit(ALICE, us(20_000), numbered(3, 1000));
         assert_eq!(busy_at(&network, 9000), busy, "it does not go back, nor ahead");
