@@ -189,7 +189,7 @@ pub fn told(output: &Output) -> String {
     format!("{}\nstdout: {out}\nstderr: {err}", output.status)
 }
 
-/// The binary that `cargo xtask build` made; tests never fall back to another.
+/// `$VMCTL`, or the binary that `cargo xtask build` made; tests never fall back to another.
 pub fn command() -> Command {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/vmctl");
     let binary = std::env::var_os("VMCTL").map_or(built, PathBuf::from);

@@ -74,7 +74,7 @@ fn prepare(tiers: &[Tier], consent: setup::Consent) -> Result<()> {
          (`sudo -E env PATH=$PATH cargo xtask test`), or only `cargo xtask test lint pure`"
     );
     setup::ensure(consent)?;
-    if tiers.contains(&Tier::Qemu) { build::run() } else { ebpf::build().map(drop) }
+    if tiers.contains(&Tier::Qemu) { build::parts() } else { ebpf::build().map(drop) }
 }
 
 impl Tier {
@@ -91,7 +91,7 @@ impl Tier {
                 let mut programs = vec![privileged("chronotap-guest", "real_guest")];
                 let together = targets("qemu_")?.into_iter().filter(|name| name != ALONE);
                 programs.extend(together.map(|name| privileged("chronotap-tests", &name)));
-                // Now, and not in two lanes at once.
+                // Now, and not in two lanes at once. Among it is `vmctl`.
                 process::run(&mut cargo(&["test", "--workspace", "--no-run"]))?;
                 let mut tally = side_by_side::run(programs, |said| println!("{said}"))?;
                 tally += tested(&mut privileged("chronotap-tests", ALONE))?;
@@ -118,6 +118,7 @@ fn privileged(package: &str, targets: &str) -> Command {
     let mut command = cargo(&["test", "--package", package, "--no-fail-fast"]);
     command.args(["--test", targets, "--", "--ignored", "--test-threads=1"]);
     command.env("CHRONOTAP_PARTS", workspace::parts());
+    command.env("VMCTL", workspace::target().join("debug/vmctl"));
     command
 }
 
