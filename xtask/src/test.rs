@@ -86,15 +86,15 @@ impl Tier {
         match self {
             Self::Lint => lint(),
             Self::Pure => tested(&mut cargo(&["test", "--workspace", "--no-fail-fast"])),
-            Self::Kernel => tested(&mut privileged("chronotap-tests", "kernel*")),
+            Self::Kernel => tested(&mut privileged("kernel*")),
             Self::Qemu => {
-                let mut programs = vec![privileged("chronotap-guest", "real_guest")];
+                let mut programs = vec![privileged("real_guest")];
                 let together = targets("qemu_")?.into_iter().filter(|name| name != ALONE);
-                programs.extend(together.map(|name| privileged("chronotap-tests", &name)));
+                programs.extend(together.map(|name| privileged(&name)));
                 // Now, and not in two lanes at once. Among it is `vmctl`.
                 process::run(&mut cargo(&["test", "--workspace", "--no-run"]))?;
                 let mut tally = side_by_side::run(programs, |said| println!("{said}"))?;
-                tally += tested(&mut privileged("chronotap-tests", ALONE))?;
+                tally += tested(&mut privileged(ALONE))?;
                 Ok(tally)
             }
         }
@@ -114,8 +114,11 @@ fn lint() -> Result<Tally> {
 }
 
 /// Ignored tests, which want real parts, one at a time, as they share the machine.
-fn privileged(package: &str, targets: &str) -> Command {
-    let mut command = cargo(&["test", "--package", package, "--no-fail-fast"]);
+///
+/// Picked out of the whole workspace: with one package cargo chooses features of dependencies anew, and
+/// compiles nearly everything again.
+fn privileged(targets: &str) -> Command {
+    let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
     command.args(["--test", targets, "--", "--ignored", "--test-threads=1"]);
     command.env("CHRONOTAP_PARTS", workspace::parts());
     command.env("VMCTL", workspace::target().join("debug/vmctl"));
