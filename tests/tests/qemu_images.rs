@@ -6,7 +6,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chronotap_tests::{
@@ -68,9 +68,18 @@ fn disk_images_kernels_and_debuggers_work_in_one_lab() {
     assert_eq!(digest(&image.disk()), before, "the image was written to");
 }
 
-/// A command over ssh, which must succeed.
+/// A command over ssh, which must succeed. The first ones may come while cloud-init makes the host's
+/// keys and starts sshd anew, which ends connections: of that ssh says 255, and nothing has run.
 fn ssh(lab: &Lab, node: &str, command: &str) -> String {
-    lab.vmctl(&["ssh", node, "--", command])
+    let begun = Instant::now();
+    loop {
+        let output = lab.try_vmctl(&["ssh", node, "--", command]);
+        if output.status.code() != Some(255) || begun.elapsed() > PATIENT {
+            assert!(output.status.success(), "{command}: {}", told(&output));
+            return String::from_utf8(output.stdout).expect("text");
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }
 
 fn cloud_init_has_done_its_part(lab: &Lab) {
