@@ -1,6 +1,4 @@
-//! The project's dashboards and rules as files, and the metrics that [docs/metrics.md] promises.
-//!
-//! [docs/metrics.md]: ../../docs/metrics.md
+//! The project's dashboards and rules as files.
 
 use std::{
     collections::BTreeSet,
@@ -8,6 +6,8 @@ use std::{
 };
 
 use serde_json::Value;
+
+use crate::metrics::Documented;
 
 /// A dashboard as Grafana would load it.
 #[derive(Debug)]
@@ -27,17 +27,6 @@ pub struct Query {
     pub expression: String,
     /// Labels that what it yields is told apart by.
     pub labels: Vec<String>,
-}
-
-/// A metric of the documentation.
-#[derive(Debug)]
-pub struct Documented {
-    /// Its name, without what histograms put behind it.
-    pub name: String,
-    /// Whether it is a histogram.
-    pub is_histogram: bool,
-    /// The only mode that has it.
-    pub mode: Option<&'static str>,
 }
 
 /// `dashboards/`.
@@ -183,49 +172,6 @@ pub fn metrics_in(text: &str) -> BTreeSet<String> {
     words.filter(is_ours).map(str::to_owned).collect()
 }
 
-/// The metrics in the tables of `docs/metrics.md`.
-///
-/// # Panics
-/// When it has none, or a row that this cannot read.
-pub fn documented() -> Vec<Documented> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-    let (mut section, mut found) = ("", Vec::new());
-    for line in text.lines() {
-        if let Some(title) = line.strip_prefix("## ") {
-            section = title;
-        } else if line.starts_with("| `chronotap_") {
-            found.push(documented_in(section, line));
-        }
-    }
-    assert!(!found.is_empty(), "no metrics in {}", file.display());
-    found
-}
-
-fn documented_in(section: &str, row: &str) -> Documented {
-    let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-    let [name, kind, _, _, meaning] = cells[..] else { panic!("not five columns: {row}") };
-    let mode = match section {
-        "Mode lockstep" => Some("lockstep"),
-        "Mode exact" => Some("exact"),
-        _ if meaning.starts_with("Lockstep: ") => Some("lockstep"),
-        _ => None,
-    };
-    let name = name.trim_matches('`').to_owned();
-    Documented { name, is_histogram: kind == "histogram", mode }
-}
-
-impl Documented {
-    /// Whether this is the metric that an expression names.
-    pub fn is(&self, name: &str) -> bool {
-        let behind = name.strip_prefix(self.name.as_str());
-        behind.is_some_and(|end| match end {
-            "_bucket" | "_sum" | "_count" => self.is_histogram,
-            other => other.is_empty() && !self.is_histogram,
-        })
-    }
-}
-
 /// The mode that a lab must be in for an expression to yield anything.
 ///
 /// # Panics
@@ -256,18 +202,5 @@ mod tests {
             "rate(chronotap_a_total{lab=\"x\", job=\"chronotap\"}[5s]) / chronotap:b:rate1m{lab=\"x\"}"
         );
         assert_eq!(labels_of("{{port}} {{direction}}: x"), ["port", "direction"]);
-    }
-
-    #[test]
-    fn rows_of_the_documentation_are_read() {
-        let row = "| `chronotap_stop_seconds` | histogram | host seconds | | Barrier cost. |";
-        let metric = documented_in("Mode lockstep", row);
-        assert_eq!((metric.mode, metric.is_histogram), (Some("lockstep"), true));
-        let is = |name| metric.is(name);
-        assert!(is("chronotap_stop_seconds_bucket") && !is("chronotap_stop_seconds"));
-        let row = "| `chronotap_a_total` | counter | | `guest` | Lockstep: runs. |";
-        let metric = documented_in("Guests", row);
-        assert_eq!((metric.mode, metric.is("chronotap_a_total")), (Some("lockstep"), true));
-        assert!(!metric.is("chronotap_a_total_bucket"));
     }
 }

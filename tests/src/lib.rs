@@ -2,12 +2,13 @@
 //!
 //! * [`agent`]: a QEMU with the agent of mode `exact`, with the test in the daemon's place.
 //! * [`browser`]: Chromium without a window, driven as a user would.
-//! * [`dashboards`]: the project's dashboards, rules and documented metrics.
+//! * [`dashboards`]: the project's dashboards and rules.
 //! * [`detective`]: whether what a guest saw of its clocks in some runs differs from other runs.
 //! * [`figures`]: what is made of measured values before they are compared and printed.
 //! * [`image`]: a real disk image, made once.
 //! * [`lab`]: a running lab, driven through the `vmctl` binary as a user would, gone when dropped.
 //! * [`load`]: fake guests that write and read frames as fast as told.
+//! * [`machine`]: what something was measured on, and what else it did meanwhile.
 //! * [`metrics`]: what metrics say, beside the page that documents them.
 //! * [`mischief`]: a host that is busy, and processes that stand still.
 //! * [`netns`]: a network namespace for the length of a test.
@@ -33,6 +34,7 @@ pub mod figures;
 pub mod image;
 pub mod lab;
 pub mod load;
+pub mod machine;
 pub mod metrics;
 pub mod mischief;
 pub mod netns;

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chronotap_tests::dashboards::{
-    self, Dashboard, Documented, documented, metrics_in, mode_of, variables_in,
+use chronotap_tests::{
+    dashboards::{self, Dashboard, metrics_in, mode_of, variables_in},
+    metrics::{Documented, documented},
 };
 use serde_json::{Value, json};
 

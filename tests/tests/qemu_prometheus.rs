@@ -7,8 +7,9 @@ use std::{
 };
 
 use chronotap_tests::{
-    dashboards::{self, Documented, Query, documented, mode_of, substituted},
+    dashboards::{self, Query, mode_of, substituted},
     lab::{Lab, told},
+    metrics::{Documented, documented},
     prometheus::{Prometheus, Rule},
     time::wait_for,
     topology::{SMALL, lockstep, pair, realtime},

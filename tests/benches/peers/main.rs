@@ -18,7 +18,7 @@ use chronotap_tests::netns::in_new_netns;
 
 use path::warm_up;
 use peer::Peer;
-use report::{Case, Host, Report, Sample};
+use report::{Case, Report, Sample};
 
 /// What those that can delay frames are told to. wirefilter takes whole milliseconds.
 const DELAY: Duration = Duration::from_millis(10);
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let mut report = Report::new(Host::look());
+    let mut report = Report::new(format!("cargo xtask bench peers -- {}", words.join(" ")));
     let peers = Peer::ALL.into_iter().filter(|peer| match peer.prepare() {
         Ok(()) => true,
         Err(why) => {

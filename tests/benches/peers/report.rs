@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chronotap_tests::figures::Figures;
 use chronotap_tests::load::Outcome;
+use chronotap_tests::machine::{Machine, Strain};
 
 use crate::peer::Peer;
 
@@ -52,60 +53,20 @@ impl Sample {
     }
 }
 
-/// What this machine is, and how busy.
-pub struct Host {
-    text: String,
-    steal: (u64, u64),
-}
-
-impl Host {
-    /// Looks before anything is measured.
-    pub fn look() -> Self {
-        let read = |file| std::fs::read_to_string(file).unwrap_or_default();
-        let cpu = read("/proc/cpuinfo");
-        let model =
-            cpu.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let kernel = rustix::system::uname();
-        let date = std::process::Command::new("date").arg("-uIminutes").output();
-        let date = date.map(|output| output.stdout).unwrap_or_default();
-        let text = format!(
-            "* machine: {cores} cores of {}, Linux {}\n* date: {}\n* command: `cargo xtask bench \
-             peers`, arguments {:?}\n* load average before: {}\n",
-            model.unwrap_or("an unknown make"),
-            kernel.release().to_string_lossy(),
-            String::from_utf8_lossy(&date).trim(),
-            std::env::args().skip(1).filter(|word| word != "--bench").collect::<Vec<_>>(),
-            load_average(),
-        );
-        Self { text, steal: steal() }
-    }
-}
-
-fn load_average() -> String {
-    let all = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    all.split(' ').take(3).collect::<Vec<_>>().join(" ")
-}
-
-/// Ticks that the host above kept for itself, and all ticks: `/proc/stat`, proc_stat(5).
-fn steal() -> (u64, u64) {
-    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let ticks = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
-    let ticks: Vec<u64> = ticks.take(8).filter_map(|word| word.parse().ok()).collect();
-    (ticks.get(7).copied().unwrap_or(0), ticks.iter().sum())
-}
-
 /// All samples.
 pub struct Report {
-    host: Host,
+    machine: Machine,
+    command: String,
+    begun: Strain,
     left_out: Vec<String>,
     samples: Vec<(Case, Peer, Sample)>,
 }
 
 impl Report {
-    /// Nothing yet.
-    pub fn new(host: Host) -> Self {
-        Self { host, left_out: Vec::new(), samples: Vec::new() }
+    /// Nothing yet, by a command.
+    pub fn new(command: String) -> Self {
+        let (machine, begun) = (Machine::look(), Strain::now());
+        Self { machine, command, begun, left_out: Vec::new(), samples: Vec::new() }
     }
 
     /// A peer cannot be measured here.
@@ -255,14 +216,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (before, after) = (self.host.steal, steal());
-        let steal = 100.0 * (after.0 - before.0) as f64 / (after.1 - before.1).max(1) as f64;
-        write!(f, "{}", self.host.text)?;
-        writeln!(
-            f,
-            "* load average after: {} (the runs' own included); stolen by the host above: {steal:.1} % of all time",
-            load_average()
-        )?;
+        let Self { machine, command, begun, .. } = self;
+        write!(f, "{machine}\n* Command: `{command}`\n{}", begun.until(&Strain::now()))?;
         let cases = self.cases();
         let runs =
             cases.first().and_then(|case| self.figures(*case, Peer::Chronotap, |s| Some(s.rate)));

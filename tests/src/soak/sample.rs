@@ -1,11 +1,11 @@
 //! One look at a lab: what was carried so far, what its daemon holds, how late frames were.
 
-use std::{fmt, process::Command, time::Duration};
+use std::{fmt, time::Duration};
 
 use vmctl::api::status::Status;
 
 use super::proc::Held;
-use crate::lab::{Lab, told};
+use crate::lab::Lab;
 
 /// What was seen at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,7 @@ impl Sample {
     /// Asks for what `status` does not tell.
     ///
     /// # Panics
-    /// When the daemon is gone, or serves no metrics.
+    /// When the daemon is gone.
     pub fn take(lab: &Lab, status: &Status, wall: Duration) -> Self {
         let dropped = status.links.iter().flat_map(|link| [&link.forward, &link.backward]);
         let traffic = || status.guests.iter().map(|guest| guest.traffic);
@@ -48,18 +48,9 @@ impl Sample {
             dropped: dropped.flat_map(|way| way.dropped.values()).sum(),
             in_flight: status.in_flight,
             held: Held::by(lab.daemon_pid()),
-            lateness: Buckets::parse(&metrics(status)),
+            lateness: Buckets::parse(&lab.vmctl(&["metrics"])),
         }
     }
-}
-
-fn metrics(status: &Status) -> String {
-    let place = status.lab.metrics.expect("the lab serves metrics");
-    let mut curl = Command::new("curl");
-    curl.args(["-sS", "--fail", "--max-time", "30"]).arg(format!("http://{place}/metrics"));
-    let output = curl.output().expect("curl runs");
-    assert!(output.status.success(), "{}", told(&output));
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 impl Buckets {

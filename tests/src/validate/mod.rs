@@ -12,7 +12,6 @@
 
 mod iperf;
 mod load;
-mod machine;
 mod pings;
 mod report;
 mod row;

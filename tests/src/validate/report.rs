@@ -1,14 +1,12 @@
 //! All rows, as a page.
 
-use std::fmt;
+use std::{fmt, process::Command};
 
 use clap::ValueEnum as _;
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 
-use super::{
-    machine::{Machine, Strain},
-    row::{Row, Subject},
-};
+use super::row::{Row, Subject};
+use crate::machine::{Machine, Strain, first_line};
 
 /// Everything that was measured.
 #[derive(Debug)]
@@ -16,6 +14,8 @@ pub struct Report {
     /// In the order of measurement.
     pub rows: Vec<Row>,
     machine: Machine,
+    /// What runs the guests.
+    programs: [String; 2],
     command: String,
     begun: Strain,
     ended: Option<Strain>,
@@ -24,12 +24,14 @@ pub struct Report {
 impl Report {
     /// Looks at the machine.
     pub fn begin(command: &str) -> Self {
-        Self::on(Machine::look(), command)
+        let qemu = first_line(Command::new("qemu-system-x86_64").arg("--version"));
+        let vmctl = first_line(crate::lab::command().arg("--version"));
+        Self::on(Machine::look(), [vmctl, qemu], command)
     }
 
-    fn on(machine: Machine, command: &str) -> Self {
+    fn on(machine: Machine, programs: [String; 2], command: &str) -> Self {
         let (command, begun) = (command.to_owned(), Strain::now());
-        Self { rows: Vec::new(), machine, command, begun, ended: None }
+        Self { rows: Vec::new(), machine, programs, command, begun, ended: None }
     }
 
     /// Looks at it again.
@@ -100,14 +102,14 @@ impl Subject {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, machine, command, begun, ended } = self;
+        let Self { rows, machine, programs, command, begun, ended } = self;
         writeln!(f, "# Validation\n")?;
         writeln!(
             f,
             "What labs are asked for, beside what real guests find. `{command}` has written this page; \
              `cargo xtask validate` makes it anew.\n"
         )?;
-        writeln!(f, "{machine}")?;
+        writeln!(f, "{machine}\n* Versions: {}", programs.join(", "))?;
         if let Some(ended) = ended {
             writeln!(f, "{}", begun.until(ended))?;
         }
@@ -151,7 +153,7 @@ mod tests {
 
     #[test]
     fn failures_are_counted_and_plain_to_see() {
-        let mut report = Report::on(Machine::default(), "cargo xtask validate");
+        let mut report = Report::on(Machine::default(), Default::default(), "cargo xtask validate");
         let row =
             || Row::new(Subject::Delay, Mode::Exact, "a|b").asked("20 ms").measured("20 ms", 7);
         report.rows.extend([row(), row().demand(false, "a frame was early")]);

@@ -13,8 +13,6 @@ pub struct Machine {
     cores: usize,
     memory: String,
     kernel: String,
-    qemu: String,
-    vmctl: String,
     commit: String,
 }
 
@@ -54,8 +52,6 @@ impl Machine {
             cores: processors.lines().filter(|line| line.starts_with("processor")).count(),
             memory: value(&memory, "MemTotal"),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            qemu: first_line(Command::new("qemu-system-x86_64").arg("--version")),
-            vmctl: first_line(crate::lab::command().arg("--version")),
             commit: first_line(Command::new("git").args(commit)),
         }
     }
@@ -66,7 +62,7 @@ fn read(path: &str) -> String {
 }
 
 /// What a program says first; why it did not, where it did not start.
-fn first_line(command: &mut Command) -> String {
+pub fn first_line(command: &mut Command) -> String {
     match command.output() {
         Ok(output) => {
             String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or("?").to_owned()
@@ -106,9 +102,8 @@ fn ticks(stat: &str) -> [u64; 2] {
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { processor, cores, memory, kernel, qemu, vmctl, commit } = self;
-        writeln!(f, "* Machine: {cores} × {processor}, {memory}, Linux {kernel}")?;
-        write!(f, "* Versions: {vmctl} ({commit}), {qemu}")
+        let Self { processor, cores, memory, kernel, commit } = self;
+        write!(f, "* Machine: {cores} × {processor}, {memory}, Linux {kernel}; sources {commit}")
     }
 }
 
