@@ -10,6 +10,7 @@
 //! * `shared`: the page that the daemon shares, and waiting for it
 //! * `gate`: the barrier
 //! * `idle`: when QEMU may move the clock of an idle guest on
+//! * `timer`: a timer of QEMU's
 //! * `nic`: frames
 
 mod gate;
@@ -17,6 +18,7 @@ mod idle;
 mod nic;
 mod qemu;
 mod shared;
+mod timer;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -26,8 +28,9 @@ use chronotap_agent_abi::State;
 use gate::Gate;
 use idle::Idle;
 use nic::Nic;
-use qemu::{Qemu, Timer};
+use qemu::Qemu;
 use shared::Shared;
+use timer::Timer;
 
 /// The plugin interface that we are written for: `QEMU_PLUGIN_VERSION` of QEMU 9.1 to 10.0.
 #[unsafe(no_mangle)]

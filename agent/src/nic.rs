@@ -19,7 +19,8 @@ use chronotap_common::stamp::FrameStamp;
 use libc::iovec;
 
 use crate::Agent;
-use crate::qemu::{Info, Qemu, Slot, Timer};
+use crate::qemu::{Info, Qemu, Slot};
+use crate::timer::Timer;
 
 /// `TUNGETIFF` and `IFF_VNET_HDR` of `include/uapi/linux/if_tun.h`.
 const TUNGETIFF: libc::c_ulong = 0x8004_54d2;

@@ -5,14 +5,13 @@
 //! when the agent is loaded, so that one that is missing is an answer and not a crash. Sources are
 //! QEMU's, tag v10.0.2.
 
-use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::mem::transmute_copy;
 use std::ptr::null_mut;
 
 /// `QEMU_CLOCK_VIRTUAL` of `include/qemu/timer.h`: stands still while the guest does, and under
 /// icount counts its instructions.
-const CLOCK_VIRTUAL: c_int = 1;
+pub const CLOCK_VIRTUAL: c_int = 1;
 
 /// `QEMU_TIMER_ATTR_ALL`, `include/qemu/timer.h`.
 const ALL_TIMERS: c_int = -1;
@@ -22,9 +21,6 @@ const ICOUNT_PRECISE: c_int = 1;
 
 /// Versions (major, minor) of which all below has been tried.
 const KNOWN: [(i64, i64); 1] = [(10, 0)];
-
-/// Octets set aside for a `QEMUTimer` (56 in QEMU 10.0.2), which only QEMU looks into.
-const TIMER_SIZE: usize = 256;
 
 /// Words of a `NetClientInfo` that are copied; its functions that matter come first.
 pub const INFO_WORDS: usize = 32;
@@ -323,31 +319,4 @@ fn object_at(address: usize) -> Option<usize> {
     // SAFETY: any address may be asked for, and `found` lives across the call.
     let known = unsafe { libc::dladdr(address as *const c_void, &raw mut found) };
     (known != 0 && !found.dli_fbase.is_null()).then_some(found.dli_fbase as usize)
-}
-
-/// A timer of QEMU's on the guest's virtual clock. Used with the big lock held only. It must not
-/// move once [`Timer::init`] was called, for QEMU keeps its address.
-#[repr(C, align(64))]
-pub struct Timer(UnsafeCell<[u8; TIMER_SIZE]>);
-
-impl Timer {
-    /// One that never fires.
-    pub const fn new() -> Self {
-        Self(UnsafeCell::new([0; TIMER_SIZE]))
-    }
-
-    /// Makes it fire into `fire` with `opaque`.
-    pub fn init(&self, qemu: &Qemu, fire: Fire, opaque: *mut c_void) {
-        let place = self.0.get().cast();
-        // SAFETY: the place is larger than a `QEMUTimer` and lives as long as QEMU does (it is part
-        // of the leaked agent); no list of timers means the clock's own; scale 1 is nanoseconds.
-        unsafe { (qemu.timer_init_full)(place, null_mut(), CLOCK_VIRTUAL, 1, 0, fire, opaque) };
-    }
-
-    /// Makes it fire when the guest's clock has reached `at` nanoseconds.
-    pub fn set(&self, qemu: &Qemu, at: u64) {
-        let at = i64::try_from(at).unwrap_or(i64::MAX);
-        // SAFETY: the timer was made by `init`.
-        unsafe { (qemu.timer_mod_ns)(self.0.get().cast(), at) };
-    }
 }

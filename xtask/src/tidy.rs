@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{cache, workspace};
 
 /// Folders with our Rust sources.
-const FOLDERS: [&str; 6] = ["ebpf", "guest", "tests", "userspace", "vmctl", "xtask"];
+const FOLDERS: [&str; 7] = ["agent", "ebpf", "guest", "tests", "userspace", "vmctl", "xtask"];
 
 /// The verb: prints each breach as `file:line: what`.
 ///
