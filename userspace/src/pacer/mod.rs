@@ -24,6 +24,7 @@ mod observe;
 mod orders;
 mod overload;
 mod rest;
+mod seat;
 mod stamps;
 #[cfg(test)]
 mod tests;

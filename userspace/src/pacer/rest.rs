@@ -7,13 +7,13 @@
 //! | nothing due for longer | epoll on sockets, timer, doorbell | none, by waking that much early |
 //! | this slice's spinning used up | the same, waking just before | a wake-up, 5 to 40 µs |
 //! | more than [`CROWD`] frames/s | naps of [`NAPS`] wake-ups, then batches | up to a nap |
-//! | more frames than a tap's reader takes | a nap of [`LONGEST_NAP`] after each refusal | up to a nap |
+//! | more frames than a tap's reader takes | another core, and [`LONGEST_NAP`] after each refusal | up to a nap |
 //! | nearly the whole slice was work | rest until the slice ends | up to 0.4 ms, in every 5 |
 //!
 //! Below some 300,000 frames/s the wake-ups cost more than the frames: a nap is not ended by arrivals,
 //! so that one wake-up serves what is due and what has come, and above [`CROWD`] several of each.
-//! What a tap refuses was work for nothing, of this thread and of whoever sent it: the nap gives the
-//! core to the reader, without whom no frame arrives at all. The last row keeps a thread under
+//! What a tap refuses was work for nothing, of this thread and of whoever sent it: the reader, without
+//! whom no frame arrives at all, gets this core to itself (see [`Seat`]). The last row keeps a thread under
 //! `SCHED_FIFO` below the kernel's throttle (`sched_rt_runtime_us`, 950 of 1000 ms), which would stop
 //! it for 50 ms at a time.
 
@@ -29,6 +29,7 @@ use rustix::time::{
 };
 
 use super::Work;
+use super::seat::Seat;
 use crate::sim::HostInstant;
 
 /// The least and the most time before a due instant at which sleep ends and spinning begins. In
@@ -73,6 +74,8 @@ enum Choice {
     Again,
     /// Sleep until then, whatever happens.
     Nap(HostInstant),
+    /// The same, and go on elsewhere: somebody needs this core.
+    GiveWay(HostInstant),
     /// Sleep until then or until something happens.
     Sleep(Option<HostInstant>),
 }
@@ -105,7 +108,7 @@ impl Effort {
             return Choice::Nap(self.slice + SLICE);
         }
         if work.released as usize >= super::BATCH || work.received >= super::GULP {
-            return if work.refused { Choice::Nap(now + LONGEST_NAP) } else { Choice::Again };
+            return if work.refused { Choice::GiveWay(now + LONGEST_NAP) } else { Choice::Again };
         }
         if self.crowded {
             return Choice::Nap(now + (self.wake * NAPS).min(LONGEST_NAP));
@@ -148,6 +151,7 @@ impl Effort {
 /// Carries out what [`Effort`] chooses.
 pub struct Rest {
     effort: Effort,
+    seat: Seat,
     read: fn() -> HostInstant,
     epoll: OwnedFd,
     timer: OwnedFd,
@@ -165,8 +169,8 @@ impl Rest {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
         let events = Vec::with_capacity(16);
-        let effort = Effort::new(read());
-        let rest = Self { effort, read, epoll, timer, armed: None, events };
+        let (effort, seat) = (Effort::new(read()), Seat::taken(read()));
+        let rest = Self { effort, seat, read, epoll, timer, armed: None, events };
         rest.watch(&rest.timer)?;
         rest.watch(doorbell)?;
         Ok(rest)
@@ -187,14 +191,20 @@ impl Rest {
     /// The kernel refuses to arm the timer or to wait, which it has no reason to.
     pub fn take(&mut self, now: HostInstant, work: Work, outlook: Outlook) -> io::Result<()> {
         let choice = self.effort.choose(now, work, outlook);
+        if let Choice::GiveWay(_) = choice {
+            // It may have no other core, or have come to this one just now.
+            let _cores = self.seat.leave(now);
+        }
         let slept = match choice {
             Choice::Again => return Ok(()),
-            Choice::Nap(until) => clock_nanosleep_absolute(ClockId::Monotonic, &timespec(until)),
+            Choice::Nap(until) | Choice::GiveWay(until) => {
+                clock_nanosleep_absolute(ClockId::Monotonic, &timespec(until))
+            }
             Choice::Sleep(until) => self.sleep(until),
         };
         let woken = (self.read)();
         self.effort.note_rest(woken.saturating_since(now));
-        if let Choice::Sleep(Some(until)) | Choice::Nap(until) = choice
+        if let Choice::Sleep(Some(until)) | Choice::Nap(until) | Choice::GiveWay(until) = choice
             && until <= woken
         {
             self.effort.note_wake(woken - until);
@@ -298,7 +308,7 @@ mod tests {
     #[test]
     fn a_refusal_under_full_load_leaves_the_core_to_the_reader() {
         let refused = Work { received: super::super::GULP, refused: true, ..NOTHING };
-        assert_eq!(effort().choose(at(10), refused, due(at(11))), Choice::Nap(at(160)));
+        assert_eq!(effort().choose(at(10), refused, due(at(11))), Choice::GiveWay(at(160)));
         let of_few = Work { received: 1, ..refused };
         assert_eq!(effort().choose(at(10), of_few, due(at(11))), Choice::Again, "others go on");
     }
