@@ -5,18 +5,20 @@ use std::time::{Duration, Instant};
 use chronotap_tests::netns::in_new_netns;
 use chronotap_tests::plane::{Plane, delayed, pair};
 
-use chronotap_tests::load::{Load, drive, plane_cpu, with_hogs};
+use chronotap_tests::load::{Load, drive, plane_cpu, with_cores_awake, with_hogs};
 
 const SPAN: Duration = Duration::from_secs(2);
 
 /// Prints release errors at three rates, with and without other load on all cores.
 pub fn run() {
-    for hogs in [0, std::thread::available_parallelism().map_or(1, usize::from)] {
-        println!("with {hogs} other threads that never sleep:");
-        for kfps in [1, 10, 50] {
-            with_hogs(hogs, || in_new_netns(|| measure(kfps)));
-        }
-    }
+    let hogs = std::thread::available_parallelism().map_or(1, usize::from);
+    let each = || [1, 10, 50].into_iter().for_each(|kfps| in_new_netns(|| measure(kfps)));
+    println!("nothing else to do, cores may halt:");
+    each();
+    println!("nothing else to do, cores kept awake:");
+    with_cores_awake(each);
+    println!("beside {hogs} threads that never sleep:");
+    with_hogs(hogs, each);
     println!("target, without other load: p50 <= 1 us, p99 <= 30 us");
 }
 
