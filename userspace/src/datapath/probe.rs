@@ -1,6 +1,7 @@
 //! The start-up self-test: does this kernel carry the stamp from a tap to AF_XDP?
 //!
-//! Before Linux 6.18 or so taps may refuse metadata, and nothing but trying tells. A tap of our
+//! Before Linux 6.15 taps refuse metadata (`tun_build_skb` in drivers/net/tun.c), and distributions carry
+//! patches back: nothing but trying tells. A tap of our
 //! own gets the capture program and a socket; one frame is written to it and must come out with a
 //! stamp taken in between.
 

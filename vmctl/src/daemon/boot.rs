@@ -209,9 +209,10 @@ async fn gather(scenario: &mut Scenario, announcer: &Announcer) -> Result<Means,
     let user = RunAs::choose();
     let images = attach::open_images(scenario, &parts, &user)?;
     let binary = Binary::find().await?;
-    let acceleration = Acceleration::choose(&binary, &user).await;
+    let acceleration = exactness::acceleration(scenario, &binary, &user).await;
     announcer.note(format!("QEMU {}: {}", binary.version(), acceleration.remark));
-    let settled = exactness::settle(scenario, &binary, &user, &acceleration, &parts).await?;
+    let host = exactness::Host { binary: &binary, user: &user, accel: acceleration.accel };
+    let settled = exactness::settle(scenario, &host, &parts, &programs).await?;
     settled.into_iter().for_each(|remark| announcer.note(remark));
     let exactness = Exactness::of(scenario, &parts)?;
     let perturbed = Perturbed::default();

@@ -11,34 +11,69 @@ use std::{
 };
 
 use chronotap::{
-    datapath::{self, ExactSettings},
+    datapath::{self, Carried, ExactSettings, trial},
     exact::{LONGEST, page},
+    pacer::StampSource,
 };
 use rustix::event::{EventfdFlags, eventfd};
+use tokio::task::block_in_place;
 
 use crate::{
     api::failure::Failure,
+    lab::NetNs,
     parts::{Part, Parts},
-    qemu::{Acceleration, Binary, ExactLaunch, ExactMachine, RunAs, probe_agent},
+    qemu::{Accel, Acceleration, Binary, ExactLaunch, ExactMachine, RunAs, probe_agent},
     scenario::{CannotBeExact, Exact, Scenario, Speed},
 };
 
+/// What runs the guests' instructions: where the file asks for `exact`, QEMU, which counts them.
+pub async fn acceleration(scenario: &Scenario, binary: &Binary, user: &RunAs) -> Acceleration {
+    match scenario.time.exact() {
+        Some(_) => Acceleration::translated("mode exact counts instructions"),
+        None => Acceleration::choose(binary, user).await,
+    }
+}
+
+/// What guests would run on.
+pub struct Host<'a> {
+    /// QEMU.
+    pub binary: &'a Binary,
+    /// As whom it runs.
+    pub user: &'a RunAs,
+    /// What runs the guests' instructions.
+    pub accel: Accel,
+}
+
 /// Settles in which mode the lab runs, and returns a line about the choice, if there was one.
+/// `programs` are the data plane's.
 ///
 /// # Errors
 /// The file asks for `exact`, and it cannot be.
 pub async fn settle(
     scenario: &mut Scenario,
-    binary: &Binary,
-    user: &RunAs,
-    acceleration: &Acceleration,
+    host: &Host<'_>,
     parts: &Parts,
+    programs: &[u8],
 ) -> Result<Option<String>, Failure> {
-    let able = match acceleration.accel.can_be_exact() {
-        Ok(()) if scenario.may_be_exact() => try_agent(binary, user, parts).await,
+    let able = match host.accel.can_be_exact() {
+        Ok(()) if scenario.may_be_exact() => match try_stamps(programs) {
+            Ok(()) => try_agent(host.binary, host.user, parts).await,
+            unable => unable,
+        },
         able => able,
     };
     scenario.settle(able).map_err(|refused| Failure::runtime(refused).remedy(CannotBeExact::REMEDY))
+}
+
+/// Whether taps keep the sender's stamp. Where that cannot be tried, whoever needs it to work says why.
+fn try_stamps(programs: &[u8]) -> Result<(), String> {
+    let tried = block_in_place(|| NetNs::throw_away(|| trial(programs)));
+    match tried.map(|trial| trial.taps) {
+        Ok(Ok(Carried { stamps: StampSource::Userspace, .. })) => {
+            Err("exact needs taps that keep XDP metadata, as those of Linux 6.15 do".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn try_agent(binary: &Binary, user: &RunAs, parts: &Parts) -> Result<(), String> {

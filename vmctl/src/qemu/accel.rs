@@ -64,6 +64,11 @@ pub struct Acceleration {
 }
 
 impl Acceleration {
+    /// TCG, whatever the host could do: `why` it has to be.
+    pub fn translated(why: &str) -> Self {
+        Self { accel: Accel::Tcg, remark: format!("guests run on TCG: {why}") }
+    }
+
     /// KVM if a guest really runs on it, else TCG. Takes up to three seconds where KVM hangs.
     pub async fn choose(binary: &Binary, user: &RunAs) -> Self {
         match probe_kvm(binary, user).await {

@@ -136,7 +136,7 @@ fn stamps(facts: &Facts) -> Finding {
             StampSource::Kernel => finding("by the kernel, when a guest sends"),
             StampSource::Userspace => finding("by the scheduler, when it reads")
                 .warn("delays begin some microseconds late; mode exact is not possible")
-                .remedy("a kernel whose taps keep XDP metadata: 6.12 or later"),
+                .remedy("a kernel whose taps keep XDP metadata: 6.15 or later"),
         },
         _ => finding("unknown: no frame was carried")
             .notice("whether the kernel stamps frames is not known")
