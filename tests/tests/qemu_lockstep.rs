@@ -4,6 +4,8 @@
 //! anything takes on the host is printed and never asserted.
 
 use std::{
+    io::Write as _,
+    os::unix::net::UnixStream,
     path::Path,
     process::{Child, Command},
     thread::sleep,
@@ -112,6 +114,29 @@ fn a_link_that_would_be_too_short_for_the_windows_is_refused() {
     assert!(longer.status.success(), "{}", told(&longer));
     assert_eq!(lab.clock().quantum_ns, Some(8 * MS), "as the file asks for");
     assert!(lab.ping("alice", "-c 3 -i 0.05 bob").min_ms() >= 80.0);
+}
+
+/// Asks for a delay of `millis`, and hangs up while the change waits for the end of its window.
+fn ask_and_hang_up(lab: &Lab, millis: u32) {
+    let socket = lab.state_dir().join("control.sock");
+    let mut asker = UnixStream::connect(socket).expect("the daemon listens");
+    let body = format!("{{\"set\":{{\"delay\":\"{millis}ms\"}}}}");
+    let head = "PATCH /v1/links/alice:eth0-bob:eth0 HTTP/1.1\r\nhost: lab\r\n\
+                content-type: application/json\r\n";
+    let length = body.len();
+    write!(asker, "{head}content-length: {length}\r\n\r\n{body}").expect("the daemon reads");
+    sleep(Duration::from_millis(5));
+}
+
+#[test]
+#[ignore = "needs root and QEMU; run `cargo xtask test qemu`"]
+fn a_change_that_nobody_waits_for_is_made_and_known() {
+    let lab = pair_in_lockstep("t-hangup", &[], &["delay = '40ms'"]);
+    (41..=50).for_each(|millis| ask_and_hang_up(&lab, millis));
+    wait_for("the last change", || lab.look().links[0].forward.delay_ns == 50 * MS);
+    assert!(lab.ping("alice", "-c 3 -i 0.05 bob").min_ms() >= 100.0);
+    lab.vmctl(&["link", "set", "alice:eth0-bob:eth0", "delay=30ms"]);
+    assert_eq!(lab.look().links[0].forward.delay_ns, 30 * MS);
 }
 
 #[test]

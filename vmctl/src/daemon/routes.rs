@@ -138,7 +138,7 @@ async fn change_link(
     Path(name): Path<String>,
     Parsed(change): Parsed<LinkChange>,
 ) -> Answer<Link> {
-    let changed = lab.change_links(&LinksChange { links: vec![name], change }).await?;
+    let changed = lab.change_links(LinksChange { links: vec![name], change }).await?;
     let index = changed.first().copied().unwrap_or_default();
     one_link(&lab, index).await
 }
@@ -147,7 +147,7 @@ async fn change_links(
     State(lab): Shared,
     Parsed(change): Parsed<LinksChange>,
 ) -> Answer<Vec<Link>> {
-    let changed = lab.change_links(&change).await?;
+    let changed = lab.change_links(change).await?;
     let (observation, _) = lab.observe().await?;
     let mut links = status::links(&lab, &observation).into_iter().map(Some).collect::<Vec<_>>();
     Ok(Json(changed.into_iter().filter_map(|index| links.get_mut(index)?.take()).collect()))

@@ -1,6 +1,10 @@
 //! The lab's links: found by their names, and changed while they carry frames.
 
-use std::{collections::VecDeque, sync::PoisonError, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use chronotap::{
     datapath::OrderError,
@@ -35,11 +39,18 @@ struct Considered {
 }
 
 impl Lab {
-    /// Changes links under traffic, all at one virtual instant; returns their indices.
+    /// Changes links under traffic, all at one virtual instant; returns their indices. Once begun it is
+    /// done, even if nobody waits for it any more: what the data plane does is noted here.
     ///
     /// # Errors
     /// Not found or usage; nothing has changed then.
-    pub async fn change_links(&self, asked: &LinksChange) -> Result<Vec<usize>, Failure> {
+    pub async fn change_links(self: &Arc<Self>, asked: LinksChange) -> Result<Vec<usize>, Failure> {
+        let lab = self.clone();
+        let changing = tokio::spawn(async move { lab.make_change(&asked).await });
+        changing.await.unwrap_or_else(|error| Err(Failure::runtime(error)))
+    }
+
+    async fn make_change(&self, asked: &LinksChange) -> Result<Vec<usize>, Failure> {
         let _one_at_a_time = self.changing.lock().await;
         let found = self.find_links(&asked.links)?;
         let change = understood(&asked.change)?;
