@@ -31,7 +31,6 @@ impl Removed {
 
 /// Empties the state directory at `path` of lab `name`.
 pub(super) fn empty(path: &Path, name: &str) -> Result<Removed, LabError> {
-    targets::withdraw(path)?;
     let mount = path.join(NETNS);
     let processes = match NetNs::open(&mount)? {
         Some(namespace) => kill_residents(&namespace, &mount, name)?,
@@ -39,6 +38,8 @@ pub(super) fn empty(path: &Path, name: &str) -> Result<Removed, LabError> {
     };
     let netns = netns::remove(&mount)?;
     let directory = remove_contents(path)? || netns;
+    // Last: whatever somebody put in its place keeps nothing else from being taken away.
+    targets::withdraw(path)?;
     Ok(Removed { daemon: None, processes, netns, directory })
 }
 

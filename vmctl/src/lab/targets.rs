@@ -85,7 +85,11 @@ pub(super) fn withdraw(lab: &Path) -> Result<(), LabError> {
     let path = file_of(lab);
     for path in [path.with_extension("json.new"), path] {
         match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) => {}
             other => other.attempt("remove", &path)?,
         }
     }
