@@ -18,6 +18,8 @@ struct Laps {
     since: Option<HostInstant>,
     ran: Duration,
     ended: Option<HostInstant>,
+    /// The most that was told of either.
+    told: (Duration, Duration),
 }
 
 impl Stopwatch {
@@ -42,14 +44,17 @@ impl Stopwatch {
         self.laps().ended.get_or_insert(at);
     }
 
-    /// How long it ran and how long it was held up to `now`.
+    /// How long it ran and how long it was held up to `now`. Never less than was told before, though a
+    /// stop is entered here a moment after it happened: counters do not go back.
     pub fn read(&self, now: HostInstant) -> (Duration, Duration) {
-        let laps = self.laps();
+        let mut laps = self.laps();
         let Some(first) = laps.first else { return Default::default() };
         let now = laps.ended.unwrap_or(now);
         let lap = laps.since.map_or(Duration::ZERO, |since| now.saturating_since(since));
         let ran = laps.ran + lap;
-        (ran, now.saturating_since(first).saturating_sub(ran))
+        let held = now.saturating_since(first).saturating_sub(ran);
+        laps.told = (laps.told.0.max(ran), laps.told.1.max(held));
+        laps.told
     }
 
     fn laps(&self) -> MutexGuard<'_, Laps> {
@@ -84,5 +89,16 @@ mod tests {
         watch.end(at(320));
         watch.hold(at(330));
         assert_eq!(read(1000), (70, 150));
+    }
+
+    #[test]
+    fn what_was_told_is_not_taken_back() {
+        let watch = Stopwatch::default();
+        watch.go(at(100));
+        assert_eq!(watch.read(at(150)).0.as_millis(), 50);
+        watch.hold(at(140));
+        assert_eq!(watch.read(at(160)).0.as_millis(), 50, "as told");
+        watch.go(at(200));
+        assert_eq!(watch.read(at(230)).0.as_millis(), 70, "and no more");
     }
 }
