@@ -42,8 +42,10 @@ impl Seat {
         // when it is allowed more cores again.
         sched_setaffinity(None, &others).ok()?;
         let taken = sched_getcpu();
-        let restored = sched_setaffinity(None, &allowed);
-        restored.is_ok().then_some([left, taken])
+        if let Err(error) = sched_setaffinity(None, &allowed) {
+            tracing::warn!(%error, "the data plane cannot use core {left} any more");
+        }
+        Some([left, taken])
     }
 }
 
