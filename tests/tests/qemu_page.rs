@@ -16,8 +16,9 @@ use chronotap_tests::{
 use serde_json::{Value, json};
 use vmctl::{
     api::{failure::Failure, web::Web},
+    daemon::glance::Glance,
     metrics::server,
-    web::{Glance, Sources, router},
+    web::{Sources, router},
 };
 
 const STAR: &str = "

@@ -19,8 +19,8 @@
 //!   what the host did to them; `attention`: what that takes. `judge`: whether it is what the file
 //!   expects.
 //! * `attach`, `management`: disks and ways in that some guests have besides.
-//! * `routes`, `event_lines`, `exec`, `console_socket`, `capture`, `logs`, [`bounded`]: the control
-//!   API. `console_port`: consoles for everybody else.
+//! * `routes`, `event_lines`, `exec`, `console_socket`, `capture`, `logs`, [`bounded`], [`glance`]: the
+//!   control API. `console_port`: consoles for everybody else.
 //! * `leash`, [`signals`], `capped_log`, `failures`: its own surroundings.
 
 mod agent;
@@ -43,6 +43,7 @@ mod exec;
 mod exec_once;
 mod failures;
 mod fleet;
+pub mod glance;
 mod govern;
 mod guest;
 mod heard;

@@ -4,10 +4,8 @@
 //! fetch from here (DNS rebinding). So requests must name the host by address or as `localhost`.
 
 use std::{
-    future::Future,
     io,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -22,7 +20,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use crate::daemon::bounded::Bounded;
+use crate::daemon::{bounded::Bounded, glance::Glance};
 
 /// Scrapers and browsers that are served at once, the latter with up to six connections each; more
 /// wait.
@@ -37,10 +35,6 @@ const PORTS: u16 = 100;
 /// The kind of text that a scrape is:
 /// <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md#overall-structure>
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// What renders a scrape.
-pub type Render =
-    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, String>> + Send>> + Send + Sync>;
 
 /// Listens on `wanted`, or on the next free port after it.
 ///
@@ -58,11 +52,11 @@ pub async fn listen(wanted: SocketAddr) -> io::Result<TcpListener> {
     Err(last)
 }
 
-/// Answers scrapes.
-pub fn router(render: Render) -> Router {
+/// Answers scrapes with what `glance` tells.
+pub fn router(glance: Glance) -> Router {
     Router::new()
         .route("/metrics", get(scrape))
-        .with_state(render)
+        .with_state(Arc::new(glance))
         .layer(middleware::from_fn(only_local_names))
 }
 
@@ -74,10 +68,10 @@ pub async fn serve(listener: TcpListener, router: Router) {
     }
 }
 
-async fn scrape(State(render): State<Render>) -> Response {
-    match render().await {
+async fn scrape(State(glance): State<Arc<Glance>>) -> Response {
+    match glance.look().await {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error).into_response(),
+        Err(failure) => (StatusCode::SERVICE_UNAVAILABLE, failure.message).into_response(),
     }
 }
 

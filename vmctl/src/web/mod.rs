@@ -3,7 +3,6 @@
 //! ```text
 //! guard    who may ask what: names of this host only, this page only, a key for what changes
 //! token    that key: made by the daemon, told over the control socket, never served here
-//! glance   one look at the lab for all who ask within a moment
 //! assets   the page itself, as it lies in `page/`: no build, nothing from elsewhere
 //! ```
 //! A port on loopback can be reached by every user of the host and by every page in their browsers.
@@ -11,7 +10,6 @@
 //! log. What changes a lab needs [`Token`], which only who can open the control socket gets to know.
 
 mod assets;
-mod glance;
 mod guard;
 mod token;
 
@@ -27,8 +25,10 @@ use axum::{
     routing::get,
 };
 
-use crate::api::{BODY_LIMIT, failure::Failure};
-pub use glance::{Glance, Look};
+use crate::{
+    api::{BODY_LIMIT, failure::Failure},
+    daemon::glance::Glance,
+};
 use guard::Guard;
 pub use token::Token;
 

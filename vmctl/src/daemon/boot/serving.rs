@@ -19,6 +19,7 @@ use crate::{
     api::{failure::Failure, status::Lab, targets::TargetGroup, web::Web},
     daemon::{
         belongings::Belongings,
+        glance::Glance,
         lab::Lab as Running,
         leash::Announcer,
         routes,
@@ -27,7 +28,7 @@ use crate::{
     lab::bind_socket,
     metrics::{self, server},
     scenario::Scenario,
-    web::{self, Glance, Token},
+    web::{self, Token},
 };
 
 /// What the lab will be reached by over TCP.
@@ -127,11 +128,10 @@ pub(super) fn serve(
     belongings.tasks.spawn(routes::serve(socket, lab.clone(), pace.clone()));
     belongings.tasks.spawn(drain_kernel_log(lab.datapath.clone()));
     let scraped = lab.clone();
-    let render: server::Render = Arc::new(move || {
+    let metrics = server::router(Glance::of_text(move || {
         let lab = scraped.clone();
-        Box::pin(async move { status::metrics(&lab).await.map_err(|failure| failure.message) })
-    });
-    let metrics = server::router(render);
+        async move { status::metrics(&lab).await }
+    }));
     let page = page(lab, pace, doors.token, doors.page.address);
     match doors.apart {
         None => drop(belongings.tasks.spawn(server::serve(doors.metrics, metrics.merge(page)))),

@@ -50,7 +50,10 @@ const draw = () => {
 const ask = async (path) => {
   const answer = await fetch(path, { signal: AbortSignal.timeout(PATIENCE) });
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
+  // A seed may be beyond what a number holds here: its digits are kept.
+  return JSON.parse(await answer.text(), (key, value, context) =>
+    key === "seed" && context ? context.source : value,
+  );
 };
 
 const look = async () => {

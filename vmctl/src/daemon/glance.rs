@@ -1,5 +1,5 @@
-//! One look at a lab for all who ask within a moment: however many pages are open, and whoever else
-//! on this host asks, the data plane is asked so often and no more.
+//! One look at a lab for all who ask within a moment: however many pages and scrapers there are, and
+//! whoever else on this host asks, the data plane is asked so often and no more.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -12,8 +12,8 @@ use crate::api::failure::Failure;
 /// How long a look counts as one of now. A page looks once a second.
 const FRESH: Duration = Duration::from_millis(250);
 
-/// What looks: JSON, or why there is none.
-pub type Look =
+/// What looks: a text, or why there is none.
+type Look =
     Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Bytes, Failure>> + Send>> + Send + Sync>;
 
 /// The last look, and how to take another.
@@ -23,18 +23,34 @@ pub struct Glance {
 }
 
 impl Glance {
-    /// Looks with `look`.
+    /// Looks with `look`, and tells what it saw in JSON.
     pub fn new<T, F>(look: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
-        T: Serialize,
+        T: Serialize + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        Self::through(look, |seen| serde_json::to_string(&seen).map_err(Failure::runtime))
+    }
+
+    /// Looks with `look`, and tells what that says.
+    pub fn of_text<F>(look: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<String, Failure>> + Send + 'static,
+    {
+        Self::through(look, Ok)
+    }
+
+    fn through<T, F>(
+        look: impl Fn() -> F + Send + Sync + 'static,
+        write: fn(T) -> Result<String, Failure>,
+    ) -> Self
+    where
+        T: 'static,
         F: Future<Output = Result<T, Failure>> + Send + 'static,
     {
         let look: Look = Box::new(move || {
             let looking = look();
-            Box::pin(async move {
-                let seen = serde_json::to_vec(&looking.await?).map_err(Failure::runtime)?;
-                Ok(Bytes::from(seen))
-            })
+            Box::pin(async move { Ok(Bytes::from(write(looking.await?)?)) })
         });
         Self { look, last: Mutex::default() }
     }
