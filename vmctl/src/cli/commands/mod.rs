@@ -42,7 +42,7 @@ pub enum Command {
     Up(Up),
     Down(Down),
 
-    /// List the labs on this host
+    /// List this user's labs
     #[command(after_help = "Examples:\n  vmctl ps\n  vmctl ps -o json | jq -r '.[].name'")]
     Ps,
 
