@@ -94,7 +94,11 @@ impl Subject {
                 "Four senders on a switch, one link of 10 Mbit/s behind it, queue 64 KiB; counted in a \
                  capture where the sink is handed frames. UDP against a fluid model, in which each flow \
                  loses the same share; TCP against equal shares, which it only tends to. Jain's index is \
-                 that of flows relative to the model.",
+                 that of flows relative to the model. \
+                 Senders that keep exactly to their pace may fall into step with a full queue, which \
+                 then takes from some what it gives to others (Floyd and Jacobson, Traffic Phase \
+                 Effects in Packet-Switched Gateways, 1991): in `exact` nothing disturbs that, and \
+                 the model does not know it.",
             ],
         }
     }
