@@ -41,7 +41,7 @@ fn every_example_boots_and_two_guests_reach_each_other() {
         let text = read_to_string(root().join(by)).expect("the test is there");
         assert!(text.contains(name), "{by} does not boot {name}");
     }
-    assert!(examples.len() >= 8, "{examples:?}");
+    assert!(examples.len() >= 9, "{examples:?}");
     for (name, path) in examples {
         let started = std::time::Instant::now();
         let plan = plan(&path);
