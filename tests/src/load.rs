@@ -1,6 +1,5 @@
 //! Fake guests: one writes frames to a tap as fast as told, one reads them from another.
 
-use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -181,35 +180,6 @@ pub fn with_hogs<T>(hogs: usize, work: impl FnOnce() -> T) -> T {
         over.store(true, Ordering::Relaxed);
         outcome
     })
-}
-
-/// Runs `work` on cores that do not halt in between, and are free all the same: beside one endless
-/// loop for each, under `SCHED_IDLE`. To wake a halted core of a virtual machine takes its host some
-/// 10 to 600 µs, which say nothing about whoever wakes it; hardware has `/dev/cpu_dma_latency` for this.
-///
-/// # Panics
-/// When there is no `chrt` (util-linux).
-pub fn with_cores_awake<T>(work: impl FnOnce() -> T) -> T {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let _loops: Vec<EndlessLoop> = (0..cores).map(|_| EndlessLoop::start()).collect();
-    work()
-}
-
-struct EndlessLoop(Child);
-
-impl EndlessLoop {
-    fn start() -> Self {
-        let mut command = Command::new("chrt");
-        command.args(["--idle", "0", "sh", "-c", "while :; do :; done"]);
-        Self(command.spawn().expect("chrt (util-linux) runs"))
-    }
-}
-
-impl Drop for EndlessLoop {
-    fn drop(&mut self) {
-        self.0.kill().expect("the loop is ours");
-        self.0.wait().expect("the loop is ours");
-    }
 }
 
 fn wait(tap: &Tap) {

@@ -17,11 +17,25 @@ impl Load {
     /// # Panics
     /// When they cannot be started.
     pub fn on_every_core() -> Self {
+        Self::by(&["sh"])
+    }
+
+    /// As many that are in nobody's way, under `SCHED_IDLE`: cores do not halt, and are free all the
+    /// same. To wake a halted core of a virtual machine takes its host some 10 to 600 µs, which say
+    /// nothing about whoever wakes it; hardware has `/dev/cpu_dma_latency` for this.
+    ///
+    /// # Panics
+    /// When they cannot be started: `chrt` is of util-linux.
+    pub fn that_keeps_cores_awake() -> Self {
+        Self::by(&["chrt", "--idle", "0", "sh"])
+    }
+
+    fn by(shell: &[&str]) -> Self {
         let cores = available_parallelism().expect("a number of cores").get();
         let busy = || {
-            let mut shell = Command::new("sh");
-            shell.args(["-c", "while :; do :; done"]).stdin(Stdio::null());
-            shell.spawn().expect("a shell")
+            let mut command = Command::new(shell[0]);
+            command.args(&shell[1..]).args(["-c", "while :; do :; done"]).stdin(Stdio::null());
+            command.spawn().expect("a shell")
         };
         Self((0..cores).map(|_| busy()).collect())
     }

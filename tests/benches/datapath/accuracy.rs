@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use chronotap_tests::mischief;
 use chronotap_tests::netns::in_new_netns;
 use chronotap_tests::plane::{Plane, delayed, pair};
 
-use chronotap_tests::load::{Load, drive, plane_cpu, with_cores_awake, with_hogs};
+use chronotap_tests::load::{Load, drive, plane_cpu, with_hogs};
 
 const SPAN: Duration = Duration::from_secs(2);
 
@@ -16,7 +17,9 @@ pub fn run() {
     println!("nothing else to do, cores may halt:");
     each();
     println!("nothing else to do, cores kept awake:");
-    with_cores_awake(each);
+    let awake = mischief::Load::that_keeps_cores_awake();
+    each();
+    drop(awake);
     println!("beside {hogs} threads that never sleep:");
     with_hogs(hogs, each);
     println!("target, without other load: p50 <= 1 us, p99 <= 30 us");

@@ -13,7 +13,8 @@ mod report;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use chronotap_tests::load::{Load, drive, with_cores_awake, with_hogs};
+use chronotap_tests::load::{Load, drive, with_hogs};
+use chronotap_tests::mischief;
 use chronotap_tests::netns::in_new_netns;
 
 use path::warm_up;
@@ -114,9 +115,8 @@ fn run(scale: &Scale, case: Case, peer: Peer) -> Sample {
         warm_up(&*path);
         let before = path.cpu();
         let [from, to] = path.ends();
-        let measure = || drive(from, to, load);
-        let outcome =
-            if case.hogs == 0 { with_cores_awake(measure) } else { with_hogs(case.hogs, measure) };
+        let _awake = (case.hogs == 0).then(mischief::Load::that_keeps_cores_awake);
+        let outcome = with_hogs(case.hogs, || drive(from, to, load));
         let expected = if peer.delays() { delay } else { Duration::ZERO };
         Sample::new(&outcome, path.cpu() - before, expected)
     })
