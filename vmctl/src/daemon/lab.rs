@@ -195,6 +195,13 @@ impl Lab {
     }
 }
 
+/// Does it to its end, even if nobody waits for it any more: who asked may hang up.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(Failure::runtime(error)))
+}
+
 fn order_failed(error: OrderError) -> Failure {
     match error {
         OrderError::Silent => Failure::timeout(error)

@@ -10,7 +10,7 @@ use chronotap::{
     synchronizer::{SynchronizerError, Windows},
 };
 
-use super::{Lab, Phase};
+use super::{Lab, Phase, to_the_end};
 use crate::{
     api::{failure::Failure, time::Advanced},
     daemon::{describe::nanos, status},
@@ -38,8 +38,7 @@ impl Lab {
             self.perturbed.record(|| format!("{} was let pass", Delay::from(span)));
         }
         let lab = self.clone();
-        let passing = tokio::spawn(async move { lab.pass(span).await });
-        passing.await.unwrap_or_else(|error| Err(Failure::runtime(error)))
+        to_the_end(async move { lab.pass(span).await }).await
     }
 
     fn has_interleaved_processors(&self) -> bool {

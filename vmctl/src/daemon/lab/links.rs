@@ -13,7 +13,7 @@ use chronotap::{
     synchronizer::SynchronizerError,
 };
 
-use super::{Lab, order_failed};
+use super::{Lab, order_failed, to_the_end};
 use crate::{
     api::{
         failure::Failure,
@@ -46,8 +46,7 @@ impl Lab {
     /// Not found or usage; nothing has changed then.
     pub async fn change_links(self: &Arc<Self>, asked: LinksChange) -> Result<Vec<usize>, Failure> {
         let lab = self.clone();
-        let changing = tokio::spawn(async move { lab.make_change(&asked).await });
-        changing.await.unwrap_or_else(|error| Err(Failure::runtime(error)))
+        to_the_end(async move { lab.make_change(&asked).await }).await
     }
 
     async fn make_change(&self, asked: &LinksChange) -> Result<Vec<usize>, Failure> {
