@@ -191,14 +191,13 @@ impl Rest {
     /// The kernel refuses to arm the timer or to wait, which it has no reason to.
     pub fn take(&mut self, now: HostInstant, work: Work, outlook: Outlook) -> io::Result<()> {
         let choice = self.effort.choose(now, work, outlook);
-        if let Choice::GiveWay(_) = choice {
-            // It may have no other core, or have come to this one just now.
-            let _cores = self.seat.leave(now);
-        }
         let slept = match choice {
             Choice::Again => return Ok(()),
-            Choice::Nap(until) | Choice::GiveWay(until) => {
-                clock_nanosleep_absolute(ClockId::Monotonic, &timespec(until))
+            Choice::Nap(until) => nap(until),
+            Choice::GiveWay(until) => {
+                // It may have no other core, or have come to this one just now.
+                let _cores = self.seat.leave(now);
+                nap(until)
             }
             Choice::Sleep(until) => self.sleep(until),
         };
@@ -228,6 +227,10 @@ impl Rest {
         let room = rustix::buffer::spare_capacity(&mut self.events);
         epoll::wait(&self.epoll, room, None).map(drop)
     }
+}
+
+fn nap(until: HostInstant) -> rustix::io::Result<()> {
+    clock_nanosleep_absolute(ClockId::Monotonic, &timespec(until))
 }
 
 fn timespec(at: HostInstant) -> Timespec {
